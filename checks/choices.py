@@ -1,0 +1,19 @@
+"""The vocabularies of checks."""
+
+from django.db.models import TextChoices
+
+
+class Verdict(TextChoices):
+    NEW = "new", "Not measured yet"
+    UP = "up", "Up"
+    WARNING = "warning", "Warning"
+    DOWN = "down", "Down"
+    UNKNOWN = "unknown", "No data"
+
+
+class TargetKind(TextChoices):
+    LOCAL = "local", "This machine"
+    HTTP = "http", "HTTP service"
+    TCP = "tcp", "TCP port"
+    POSTGRES = "postgres", "PostgreSQL"
+    REDIS = "redis", "Redis or Valkey"

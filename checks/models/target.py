@@ -1,0 +1,31 @@
+"""Things that can be reached."""
+
+from django.db import models
+
+from checks.choices import TargetKind
+from erpops.secrets import EncryptedField
+
+
+class Target(models.Model):
+    """A reachable thing in an environment. An admin registered it, so its address may be private.
+
+    `address` is a URL, host:port or path, by kind. `credential` is write-only. `setting` names a
+    setting of erpops that holds the address instead (the console's own database and broker move
+    between ports).
+    """
+
+    name = models.SlugField(max_length=60, unique=True)
+    label = models.CharField(max_length=80)
+    kind = models.CharField(max_length=12, choices=TargetKind)
+    environment = models.ForeignKey("incidents.Environment", models.PROTECT, related_name="targets")
+    service = models.ForeignKey("incidents.Service", models.SET_NULL, null=True, blank=True, related_name="targets")
+    address = models.CharField(max_length=500, blank=True, default="")
+    setting = models.CharField(max_length=40, blank=True, default="")
+    credential = EncryptedField(blank=True, default="")
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["environment", "name"]
+
+    def __str__(self) -> str:
+        return self.label

@@ -1,0 +1,110 @@
+"""Who may do what: four roles, named capabilities, one decorator, and the wrapper around per-object grants.
+
+Roles are Django groups. Objects are reached through the scoped querysets of each app's `access`
+module, which build on `granted_ids` here; nothing else asks django-guardian.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from guardian.shortcuts import get_objects_for_user
+
+OPERATOR, LEAD, ADMIN, STAKEHOLDER = "operator", "lead", "admin", "stakeholder"
+ROLES = (OPERATOR, LEAD, ADMIN, STAKEHOLDER)
+ROLE_LABELS = {OPERATOR: "Operator", LEAD: "Team lead", ADMIN: "Admin", STAKEHOLDER: "Stakeholder"}
+
+_STAFF = frozenset({OPERATOR, LEAD, ADMIN})
+_WORKING = frozenset({OPERATOR, LEAD})
+CAPABILITIES: dict[str, frozenset[str]] = {
+    "see_console": _STAFF,
+    "declare_incident": _STAFF,
+    "work_incidents": _WORKING,
+    "run_commands": _WORKING,
+    "run_destroy": frozenset({LEAD}),
+    "post_status": _STAFF,
+    "write_postmortem": _STAFF,
+    "publish_postmortem": frozenset({LEAD}),
+    "start_drill": _STAFF,
+    "edit_escalation": frozenset({ADMIN}),
+    "edit_contacts": frozenset({ADMIN}),
+    "edit_checks": frozenset({ADMIN}),
+    "mute_checks": _WORKING,
+    "publish_runbooks": frozenset({ADMIN}),
+    "see_audit": frozenset({ADMIN, LEAD}),
+    "read_status": frozenset(ROLES),
+}
+
+
+class NotAllowed(PermissionDenied):
+    """The person lacks `capability`; the page that answers says who has it."""
+
+    def __init__(self, capability: str) -> None:
+        self.capability = capability
+        super().__init__(f"This needs the role {roles_with(capability)}.")
+
+
+def roles_of(user: Any) -> frozenset[str]:
+    """The roles of an active account; none for anyone else. Kept on the user object."""
+    if not getattr(user, "is_authenticated", False) or not user.is_active:
+        return frozenset()
+    if not hasattr(user, "_erpops_roles"):
+        user._erpops_roles = frozenset(user.groups.values_list("name", flat=True)) & frozenset(ROLES)
+    return cast("frozenset[str]", user._erpops_roles)
+
+
+def can(user: Any, capability: str) -> bool:
+    """Whether `user` has `capability` through a role. Being a superuser gives nothing by itself."""
+    return bool(CAPABILITIES[capability] & roles_of(user))
+
+
+def check(user: Any, capability: str) -> None:
+    """Raise `NotAllowed` unless `user` has `capability`."""
+    if not can(user, capability):
+        raise NotAllowed(capability)
+
+
+def needs(capability: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+    """Guard a view by a capability."""
+    assert capability in CAPABILITIES, capability
+
+    def guard(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            check(request.user, capability)
+            return view(request, *args, **kwargs)
+
+        guarded.capability = capability  # type: ignore[attr-defined]
+        return guarded
+
+    return guard
+
+
+def roles_with(capability: str) -> str:
+    """The roles that have `capability`, as people say it."""
+    return " or ".join(ROLE_LABELS[role] for role in ROLES if role in CAPABILITIES[capability])
+
+
+def people_with_role(role: str) -> list[User]:
+    """Active accounts in `role`, by name."""
+    return list(get_user_model().objects.filter(is_active=True, groups__name=role).order_by("username"))
+
+
+def solo_mode() -> bool:
+    """Whether exactly one active person could approve; ends by itself when a second appears."""
+    return get_user_model().objects.filter(is_active=True, groups__name=LEAD).distinct().count() == 1
+
+
+def granted_ids(user: Any, permission: str, model: type[Model]) -> Any:
+    """The ids of `model` on which `user` holds `permission` (`app.codename`) by a grant of their own or of a group.
+
+    Global permissions and superuser rights do not count: a grant is about one object.
+    """
+    return get_objects_for_user(
+        user, permission, klass=model, with_superuser=False, accept_global_perms=False
+    ).values("pk")

@@ -1,0 +1,44 @@
+"""Heartbeats of engine and workers, by the database's clock."""
+
+import os
+import socket
+from typing import Any
+
+from erpops import claims, clock
+from erpops.models import ProcessBeat
+
+ALIVE_S = 20
+FORGET_S = 3600
+
+
+def beat(*, role: str, queues: list[str] | None = None, **info: Any) -> None:
+    """Say that this process is alive."""
+    now = clock.now()
+    ProcessBeat.objects.update_or_create(
+        owner=claims.OWNER,
+        defaults={"seen_at": now, "info": info, "queues": queues or []},
+        create_defaults={
+            "role": role,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "started_at": now,
+            "seen_at": now,
+            "queues": queues or [],
+            "info": info,
+        },
+    )
+
+
+def alive(role: str) -> list[ProcessBeat]:
+    """The processes of `role` that beat lately."""
+    return list(ProcessBeat.objects.filter(role=role, seen_at__gt=clock.now() - clock.seconds(ALIVE_S)))
+
+
+def served_queues() -> set[str]:
+    """The queues that a living worker listens to."""
+    return {queue for worker in alive("worker") for queue in worker.queues}
+
+
+def forget_old() -> int:
+    """Drop the beats of processes that are long gone; how many."""
+    return ProcessBeat.objects.filter(seen_at__lt=clock.now() - clock.seconds(FORGET_S)).delete()[0]

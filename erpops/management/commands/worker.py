@@ -1,0 +1,54 @@
+"""A worker process."""
+
+import threading
+from argparse import ArgumentParser
+from typing import Any
+
+from celery.signals import worker_ready
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+
+from erpops import beats
+from erpops.celery import app
+
+BEAT_S = 5.0
+
+
+class Command(BaseCommand):
+    help = "Run commands and checks for the queues that this machine can serve."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--queues", default=",".join(settings.WORKER_QUEUES))
+        parser.add_argument("--concurrency", type=int, default=4)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        queues = [queue for queue in options["queues"].split(",") if queue]
+
+        def start_beating(**_: Any) -> None:
+            threading.Thread(target=_beat_for_ever, args=(queues,), daemon=True, name="beat").start()
+
+        worker_ready.connect(start_beating, weak=False)
+        app.worker_main(
+            [
+                "worker",
+                "--loglevel=INFO",
+                f"--queues={','.join(queues)}",
+                f"--concurrency={options['concurrency']}",
+                "--pool=prefork",
+                "--without-gossip",
+                "--without-mingle",
+                "--without-heartbeat",
+            ]
+        )
+
+
+def _beat_for_ever(queues: list[str]) -> None:
+    """Tell PostgreSQL that this worker lives; a database that is away is tried again."""
+    pause = threading.Event()
+    while True:
+        try:
+            beats.beat(role="worker", queues=queues)
+        except DatabaseError:
+            connection.close()
+        pause.wait(BEAT_S)

@@ -1,0 +1,43 @@
+"""Template words that every page may use."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+
+@register.filter
+def duration(value: Any) -> str:
+    """Seconds or a timedelta as people say it: `45 s`, `5 min`, `1 h 30 min`, `2 d`."""
+    if value is None or value == "":
+        return ""
+    seconds = int(value.total_seconds() if isinstance(value, timedelta) else float(value))
+    parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
+    shown = [f"{number} {unit}" for number, unit in parts if number]
+    return " ".join(shown[:2]) or "0 s"
+
+
+@register.filter
+def iso(value: datetime | None) -> str:
+    """A machine-readable time for <time datetime=…>."""
+    return value.isoformat() if value else ""
+
+
+@register.simple_tag
+def moment(value: datetime | None, style: str = "clock") -> SafeString | str:
+    """A <time> that the browser shows in local time; `style` is clock, date, ago, elapsed or countdown."""
+    if value is None:
+        return "–"
+    shown = value.strftime("%H:%M:%S" if style in {"clock", "elapsed", "countdown"} else "%Y-%m-%d %H:%M")
+    return format_html(
+        '<time datetime="{}" data-{}="{}" title="{} UTC">{}</time>',
+        value.isoformat(),
+        style,
+        value.isoformat(),
+        value.strftime("%Y-%m-%d %H:%M:%S"),
+        shown,
+    )

@@ -1,0 +1,48 @@
+"""Views of the shell itself: health, theme, errors."""
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST
+
+from erpops import access, beats
+
+
+@login_not_required
+@require_GET
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Whether this console can do its work: 200 with the database, 503 without."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        state = {"status": "ok", "engine": bool(beats.alive("engine")), "worker": bool(beats.alive("worker"))}
+        return JsonResponse(state)
+    except DatabaseError:
+        return JsonResponse({"status": "no database"}, status=503, headers={"Retry-After": "5"})
+
+
+@require_POST
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the chosen colours in a cookie."""
+    chosen = request.POST.get("theme", "system")
+    target = request.POST.get("next", "/")
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}):
+        target = "/"
+    response = redirect(target)
+    if chosen in {"system", "light", "dark"}:
+        response.set_cookie(
+            "theme", chosen, max_age=31_536_000, samesite="Lax", httponly=False, secure=settings.SESSION_COOKIE_SECURE
+        )
+    return response
+
+
+def not_allowed(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """The 403 page: what is needed, and who can give it."""
+    context = {
+        "message": str(exception) if isinstance(exception, access.NotAllowed) else "You may not see this.",
+        "admins": [user.get_full_name() or user.get_username() for user in access.people_with_role(access.ADMIN)],
+    }
+    return render(request, "403.html", context, status=403)

@@ -1,0 +1,51 @@
+"""The incidents part of a fresh installation: the console's own environment and services, sources, escalation."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from erpops.setup import SetupContext
+from incidents.models import Environment, Service, Source
+
+SELF = "self"
+# name, label, public name: what stakeholders read.
+SERVICES = [
+    ("console", "Console", "Incident console"),
+    ("database", "PostgreSQL", "Incident records"),
+    ("broker", "Valkey", "Live updates"),
+    ("worker", "Worker", "Runbook automation"),
+]
+SOURCES = [("Checks", "checks"), ("Fire drill", "generic"), ("Alertmanager", "alertmanager")]
+
+
+def prepare(setup: SetupContext) -> None:
+    """Create what is missing on the first start; afterwards only the built-in sources are looked after."""
+    environment, fresh = Environment.objects.get_or_create(
+        name=SELF, defaults={"label": "erpops itself", "position": 90}
+    )
+    if fresh:
+        Service.objects.bulk_create(
+            [
+                Service(name=name, label=label, public_name=public, position=position)
+                for position, (name, label, public) in enumerate(SERVICES)
+            ],
+            ignore_conflicts=True,
+        )
+    _sources(environment, fresh)
+    _escalation(setup)
+
+
+def _sources(environment: Environment, fresh: bool) -> None:
+    sources: Any = import_module("incidents.sources")
+    if not hasattr(sources, "create"):
+        return
+    present = set(Source.objects.values_list("name", flat=True))
+    for name, kind in SOURCES:
+        # Checks and drills cannot work without theirs; another that someone deleted stays deleted.
+        if name not in present and (fresh or kind != "alertmanager"):
+            sources.create(name=name, kind=kind, environment=environment if kind != "alertmanager" else None)
+
+
+def _escalation(setup: SetupContext) -> None:
+    if find_spec("incidents.policy"):
+        import_module("incidents.policy").ensure_default(admin=setup.admin)

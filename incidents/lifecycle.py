@@ -1,0 +1,163 @@
+"""The only writer of an incident's status: opening, acknowledging, moving, resolving, reopening.
+
+Every move, its timeline event, its audit entry and what it means for the escalation commit together.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from erpops import audit, clock
+from erpops.clock import Now
+from erpops.transitions import IllegalMove, Machine
+from incidents import escalation, timeline
+from incidents.choices import IncidentStatus, RoleName, Severity
+from incidents.models import Environment, Incident, IncidentRole, Service
+
+S = IncidentStatus
+_WORKING = {S.INVESTIGATING, S.IDENTIFIED, S.MONITORING}
+STATUS = Machine(
+    {
+        S.TRIAGE: {*_WORKING, S.RESOLVED},
+        S.INVESTIGATING: {S.IDENTIFIED, S.MONITORING, S.RESOLVED},
+        S.IDENTIFIED: {S.INVESTIGATING, S.MONITORING, S.RESOLVED},
+        S.MONITORING: {S.INVESTIGATING, S.IDENTIFIED, S.RESOLVED},
+        S.RESOLVED: {S.INVESTIGATING},
+    }
+)
+
+
+def open_incident(
+    *,
+    title: str,
+    severity: str,
+    environment: Environment,
+    service: Service | None = None,
+    impact: str = "",
+    group_key: str = "",
+    is_drill: bool = False,
+    started_at: datetime | None = None,
+    by: User | None = None,
+    cause: str = "declared",
+) -> Incident:
+    """Open an incident, start its escalation, and say so. `cause` begins the first event's sentence."""
+    with transaction.atomic():
+        now = clock.now()
+        incident = Incident.objects.create(
+            title=title[:200],
+            severity=severity,
+            environment=environment,
+            service=service,
+            impact=impact,
+            group_key=group_key,
+            is_drill=is_drill,
+            started_at=started_at or now,
+            opened_at=now,
+            progress_at=now,
+            declared_by=by,
+        )
+        timeline.add(
+            incident=incident, kind="incident.opened", text=f"{cause} as {severity}", by=by, occurred_at=started_at
+        )
+        audit.record(action="incident.open", target=f"incident:{incident.pk}", by=by, severity=severity)
+        escalation.start(incident=incident)
+    return incident
+
+
+def acknowledge(*, incident: Incident, by: User) -> bool:
+    """Someone is on it: queued pages are cancelled, the first clock stops. False if somebody was before."""
+    with transaction.atomic():
+        first = Incident.objects.filter(pk=incident.pk, acknowledged_at=None).exclude(status=S.RESOLVED)
+        if not first.update(acknowledged_at=Now(), acknowledged_by=by):
+            return False
+        incident.refresh_from_db()
+        timeline.add(incident=incident, kind="incident.acknowledged", text="acknowledged", by=by)
+        audit.record(action="incident.acknowledge", target=f"incident:{incident.pk}", by=by)
+        if not incident.roles.filter(role=RoleName.COMMANDER).exists():
+            take_role(incident=incident, role=RoleName.COMMANDER, by=by)
+        STATUS.move(incident, to=S.INVESTIGATING, only_from={S.TRIAGE})
+        escalation.acknowledged(incident=incident, by=by)
+    return True
+
+
+def set_status(*, incident: Incident, to: str, by: User) -> None:
+    """Move between the working states. Resolving has its own function; so has reopening."""
+    if to not in _WORKING or incident.status == S.RESOLVED:
+        raise IllegalMove("Use resolve or reopen for that.")
+    with transaction.atomic():
+        if incident.status == to:
+            return
+        STATUS.require(incident, to=to)
+        timeline.add(incident=incident, kind="incident.status", text=f"set the status to {S(to).label}", by=by)
+        audit.record(action="incident.status", target=f"incident:{incident.pk}", by=by, to=to)
+
+
+def set_severity(*, incident: Incident, to: str, by: User | None) -> None:
+    """Change the severity; the escalation starts over by the new rule unless someone acknowledged."""
+    with transaction.atomic():
+        before = Incident.objects.select_for_update().get(pk=incident.pk).severity
+        if before == to:
+            return
+        Incident.objects.filter(pk=incident.pk).update(severity=to)
+        incident.severity = to
+        timeline.add(
+            incident=incident, kind="incident.severity", text=f"changed the severity from {before} to {to}", by=by
+        )
+        audit.record(action="incident.severity", target=f"incident:{incident.pk}", by=by, before=before, to=to)
+        escalation.severity_changed(incident=incident)
+
+
+def raise_severity(*, incident: Incident, to: str) -> None:
+    """An alert says that it is worse than thought: severities only ever rise this way."""
+    order = list(Severity.values)
+    if order.index(to) < order.index(incident.severity):
+        set_severity(incident=incident, to=to, by=None)
+
+
+def resolve(*, incident: Incident, resolution: str, by: User | None) -> None:
+    """End it, with the reason that stands in the post-mortem. Disarms the escalation."""
+    with transaction.atomic():
+        STATUS.require(incident, to=S.RESOLVED, resolved_at=Now(), resolved_by=by, resolution=resolution)
+        timeline.add(
+            incident=incident, kind="incident.resolved", text=f"resolved: {resolution}" if resolution else "resolved", by=by
+        )
+        audit.record(action="incident.resolve", target=f"incident:{incident.pk}", by=by, resolution=resolution)
+        Incident.objects.filter(pk=incident.pk).update(update_due_at=None)
+        escalation.done(incident=incident)
+
+
+def reopen(*, incident: Incident, reason: str, by: User) -> None:
+    """It was not over."""
+    with transaction.atomic():
+        key = incident.group_key
+        if key and Incident.objects.filter(group_key=key).exclude(status=S.RESOLVED).exists():
+            raise IllegalMove("A newer incident is open for the same alerts; work that one.")
+        STATUS.require(incident, to=S.INVESTIGATING, resolved_at=None, resolved_by=None, resolution="")
+        timeline.add(incident=incident, kind="incident.reopened", text=f"reopened: {reason}", by=by)
+        audit.record(action="incident.reopen", target=f"incident:{incident.pk}", by=by, reason=reason)
+        escalation.resume(incident=incident)
+
+
+def take_role(*, incident: Incident, role: str, by: User) -> None:
+    """Take a part in the incident, from nobody or from somebody else."""
+    with transaction.atomic():
+        now = clock.now()
+        IncidentRole.objects.update_or_create(incident=incident, role=role, defaults={"user": by, "since": now})
+        timeline.add(incident=incident, kind="role.taken", text=f"took the role {RoleName(role).label}", by=by)
+        audit.record(action="incident.role", target=f"incident:{incident.pk}", by=by, role=role)
+
+
+def add_note(*, incident: Incident, text: str, by: User) -> None:
+    """A note in Markdown on the timeline."""
+    with transaction.atomic():
+        timeline.add(incident=incident, kind="note", text=text, by=by)
+        audit.record(action="incident.note", target=f"incident:{incident.pk}", by=by)
+
+
+def progressed(*, incident: Incident, **data: Any) -> None:
+    """A runbook made progress: the second escalation clock begins again."""
+    with transaction.atomic():
+        Incident.objects.filter(pk=incident.pk).update(progress_at=Now())
+        escalation.progressed(incident=incident)

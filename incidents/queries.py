@@ -1,0 +1,193 @@
+"""Reads of incidents for pages: rows prepared in Python, a constant number of queries each."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Prefetch, Q, QuerySet
+
+from erpops import clock
+from incidents.access import visible_incidents
+from incidents.choices import IncidentStatus, RoleName, Severity
+from incidents.models import EscalationPolicy, Incident, IncidentRole, SeverityRule
+
+PAGE = 50
+MAX_ROWS = 5000
+VIEWS = {
+    "open": "Open",
+    "mine": "Mine",
+    "triage": "Triage",
+    "week": "Resolved this week",
+    "all": "All",
+}
+# How long stakeholders may wait for the next word, in minutes.
+CADENCE = {Severity.SEV1: 15, Severity.SEV2: 30, Severity.SEV3: 60, Severity.SEV4: 60}
+_ROLES = Prefetch("roles", IncidentRole.objects.select_related("user"))
+
+
+def name_of(user: Any) -> str:
+    """How a person is called on pages; empty for erpops itself."""
+    return (user.get_full_name() or user.get_username()) if user else ""
+
+
+def update_due(incident: Incident) -> datetime | None:
+    """When stakeholders are to hear next. A SEV1 or SEV2 that nobody announced is due by its cadence too."""
+    if not incident.is_open or incident.is_drill:
+        return None
+    if incident.update_due_at:
+        return incident.update_due_at
+    if incident.severity in {Severity.SEV1, Severity.SEV2}:
+        return incident.opened_at + timedelta(minutes=CADENCE[Severity(incident.severity)])
+    return None
+
+
+@dataclass(frozen=True)
+class IncidentFilter:
+    """What the list shows; lives in the query string. `before` is the id that the page ended with."""
+
+    view: str = "open"
+    text: str = ""
+    severity: str = ""
+    environment: str = ""
+    before: int | None = None
+
+    @classmethod
+    def of(cls, query: Any) -> "IncidentFilter":
+        """From a request's query; anything unknown counts as not asked."""
+        view, severity, before = query.get("view", "open"), query.get("severity", ""), query.get("before", "")
+        return cls(
+            view=view if view in VIEWS else "open",
+            text=query.get("q", "").replace("\x00", "").strip()[:100],
+            severity=severity if severity in Severity.values else "",
+            environment=query.get("environment", "").replace("\x00", "")[:40],
+            before=int(before) if before.isdecimal() and len(before) < 19 else None,
+        )
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything but the saved view narrows the list."""
+        return bool(self.text or self.severity or self.environment)
+
+
+@dataclass(frozen=True)
+class IncidentRow:
+    """One line of the list, ready to print."""
+
+    incident: Incident
+    commander: str
+    due: datetime | None
+    overdue: bool
+
+
+def filtered(user: User, wanted: IncidentFilter) -> QuerySet[Incident]:
+    """The incidents that `user` sees and `wanted` asks for, newest first, without a page limit."""
+    found = visible_incidents(user)
+    match wanted.view:
+        case "open":
+            found = found.exclude(status=IncidentStatus.RESOLVED)
+        case "mine":
+            found = found.exclude(status=IncidentStatus.RESOLVED).filter(pk__in=_held_by(user))
+        case "triage":
+            found = found.filter(status=IncidentStatus.TRIAGE)
+        case "week":
+            found = found.filter(resolved_at__gt=clock.now() - timedelta(days=7))
+    if wanted.severity:
+        found = found.filter(severity=wanted.severity)
+    if wanted.environment:
+        found = found.filter(environment__name=wanted.environment)
+    if wanted.text:
+        found = found.filter(_matches(wanted.text))
+    return found.order_by("-id")
+
+
+def _held_by(user: User) -> Any:
+    return IncidentRole.objects.filter(user=user).values("incident")
+
+
+def _matches(text: str) -> Q:
+    number = text.upper().removeprefix("INC-").removeprefix("#")
+    words = Q(title__icontains=text) | Q(service__label__icontains=text) | Q(alerts__name__iexact=text)
+    matching = Q(pk__in=Incident.objects.filter(words).values("pk"))
+    return matching | Q(pk=int(number)) if number.isdecimal() and len(number) < 19 else matching
+
+
+def incident_page(user: User, wanted: IncidentFilter) -> tuple[list[IncidentRow], int | None]:
+    """One page of rows, and the id to go on from (None at the end)."""
+    found = filtered(user, wanted)
+    if wanted.before is not None:
+        found = found.filter(pk__lt=wanted.before)
+    rows = prepared(found, limit=PAGE + 1)
+    more = rows[PAGE - 1].incident.pk if len(rows) > PAGE else None
+    return rows[:PAGE], more
+
+
+def prepared(found: QuerySet[Incident], *, limit: int) -> list[IncidentRow]:
+    """Rows of `found` with everything that a line shows."""
+    now = clock.now()
+    rows = []
+    for incident in found.select_related("environment", "service").prefetch_related(_ROLES)[:limit]:
+        due = update_due(incident)
+        holders = {role.role: name_of(role.user) for role in incident.roles.all()}
+        rows.append(
+            IncidentRow(incident, holders.get(RoleName.COMMANDER, ""), due, bool(due and due < now))
+        )
+    return rows
+
+
+def mine(user: User) -> list[IncidentRow]:
+    """The open incidents in which `user` holds a role."""
+    return incident_page(user, IncidentFilter(view="mine"))[0]
+
+
+def similar_open(user: User, title: str, environment: str = "") -> list[Incident]:
+    """Open incidents whose title shares a word of four letters or more with `title`, newest first."""
+    words = {word for word in title.replace("\x00", "").split() if len(word) > 3}
+    if not words:
+        return []
+    shared = Q()
+    for word in sorted(words)[:8]:
+        shared |= Q(title__icontains=word) | Q(service__label__icontains=word)
+    found = visible_incidents(user).exclude(status=IncidentStatus.RESOLVED).filter(shared)
+    if environment.isdecimal() and len(environment) < 19:
+        found = found.filter(environment_id=int(environment))
+    return list(found.select_related("environment").order_by("-id")[:5])
+
+
+@dataclass(frozen=True)
+class SeverityMeaning:
+    """What a severity means here: a definition and its two clocks (seconds, None if no policy says)."""
+
+    severity: str
+    label: str
+    meaning: str
+    respond_within_s: int | None
+    escalate_after_s: int | None
+
+
+_MEANINGS = {
+    Severity.SEV1: "Users cannot work, or data is at risk.",
+    Severity.SEV2: "A main function is broken or very slow for many users.",
+    Severity.SEV3: "Something is degraded; there is a way around it.",
+    Severity.SEV4: "A small fault, or a question to look into.",
+}
+
+
+def severity_meanings() -> list[SeverityMeaning]:
+    """The four severities by the default policy, worst first."""
+    policy = EscalationPolicy.objects.filter(is_default=True).values("pk")
+    rules = {rule.severity: rule for rule in SeverityRule.objects.filter(policy__in=policy)}
+    shown = []
+    for severity in Severity:
+        rule = rules.get(severity)
+        shown.append(
+            SeverityMeaning(
+                severity=severity.value,
+                label=str(severity.label),
+                meaning=(rule.meaning if rule else "") or _MEANINGS[severity],
+                respond_within_s=rule.respond_within_s if rule else None,
+                escalate_after_s=rule.escalate_after_s if rule else None,
+            )
+        )
+    return shown
+

@@ -1,0 +1,83 @@
+"""How an incident stands right now: who holds what, who is called next, what is due."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth.models import User
+
+from erpops import access, clock
+from incidents.access import may_operate
+from incidents.choices import EscalationState, IncidentStatus, RoleName
+from incidents.models import Contact, Escalation, Incident, IncidentRole
+from incidents.queries import name_of, update_due
+
+WORKING_STATES = (IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.MONITORING)
+
+
+@dataclass(frozen=True)
+class RoleHolder:
+    """A role in the incident and who has it (empty: nobody)."""
+
+    role: str
+    label: str
+    name: str
+    own: bool
+
+
+@dataclass(frozen=True)
+class NextCall:
+    """What the escalation does next. `names` are called `at`; no `at` means that nothing is planned."""
+
+    state: str
+    label: str
+    at: datetime | None
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The header of the room."""
+
+    roles: list[RoleHolder]
+    call: NextCall | None
+    due: datetime | None
+    overdue: bool
+    may_work: bool
+    may_post: bool
+    states: list[tuple[str, str]]
+
+
+def standing(incident: Incident, user: User) -> Standing:
+    """Read it, for the eyes of `user`."""
+    due = update_due(incident)
+    return Standing(
+        roles=_roles(incident, user),
+        call=_next_call(incident) if incident.is_open else None,
+        due=due,
+        overdue=bool(due and due < clock.now()),
+        may_work=access.can(user, "work_incidents") and may_operate(user, incident.environment),
+        may_post=access.can(user, "post_status"),
+        states=[(state.value, str(state.label)) for state in WORKING_STATES if state != incident.status],
+    )
+
+
+def _roles(incident: Incident, user: User) -> list[RoleHolder]:
+    held = {
+        role.role: role.user for role in IncidentRole.objects.filter(incident=incident).select_related("user")
+    }
+    return [
+        RoleHolder(role.value, str(role.label), name_of(held.get(role.value)), held.get(role.value) == user)
+        for role in RoleName
+    ]
+
+
+def _next_call(incident: Incident) -> NextCall | None:
+    escalation = Escalation.objects.filter(incident=incident).first()
+    if escalation is None:
+        return None
+    levels = escalation.snapshot.get("levels") or []
+    upcoming = levels[escalation.level] if escalation.level < len(levels) else (levels[0] if levels else [])
+    names = list(Contact.objects.filter(pk__in=upcoming, active=True).values_list("name", flat=True))
+    state = EscalationState(escalation.state)
+    at = escalation.next_at if state in {EscalationState.ARMED, EscalationState.ACKNOWLEDGED} else None
+    return NextCall(state.value, str(state.label), at, names)

@@ -1,0 +1,62 @@
+"""The vocabularies of runbooks and their execution."""
+
+from django.db.models import TextChoices
+
+
+class Risk(TextChoices):
+    READ = "read", "Read"
+    CHANGE = "change", "Change"
+    DISRUPT = "disrupt", "Disrupt"
+    DESTROY = "destroy", "Destroy"
+    BLOCKED = "blocked", "Blocked"
+
+
+class VersionState(TextChoices):
+    DRAFT = "draft", "Draft"
+    PUBLISHED = "published", "Published"
+    SUPERSEDED = "superseded", "Superseded"
+
+
+class MatchRank(TextChoices):
+    EXACT = "exact", "Exact"
+    LIKELY = "likely", "Likely"
+    RELATED = "related", "Related"
+
+
+class ExecutionStatus(TextChoices):
+    ACTIVE = "active", "In progress"
+    COMPLETED = "completed", "Completed"
+    ABANDONED = "abandoned", "Abandoned"
+
+
+class StepStatus(TextChoices):
+    PENDING = "pending", "Not viewed"
+    CURRENT = "current", "Current"
+    RUNNING = "running", "Running"
+    PASSED = "passed", "Passed"
+    FAILED = "failed", "Failed"
+    SKIPPED = "skipped", "Skipped"
+
+
+class RunStatus(TextChoices):
+    QUEUED = "queued", "Queued"
+    CLAIMED = "claimed", "Starting"
+    RUNNING = "running", "Running"
+    SUCCEEDED = "succeeded", "Succeeded"
+    FAILED = "failed", "Failed"
+    TIMED_OUT = "timed_out", "Timed out"
+    STOPPED = "stopped", "Stopped"
+    STOP_UNCONFIRMED = "stop_unconfirmed", "Stop unconfirmed"
+    NOT_STARTED = "not_started", "Not started"
+    OUTCOME_UNKNOWN = "outcome_unknown", "Outcome unknown"
+
+
+TERMINAL_RUNS = {
+    RunStatus.SUCCEEDED,
+    RunStatus.FAILED,
+    RunStatus.TIMED_OUT,
+    RunStatus.STOPPED,
+    RunStatus.STOP_UNCONFIRMED,
+    RunStatus.NOT_STARTED,
+    RunStatus.OUTCOME_UNKNOWN,
+}

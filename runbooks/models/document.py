@@ -1,0 +1,81 @@
+"""Runbooks and their immutable versions. Written by `runbooks.library`, matches by `runbooks.matching`."""
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from runbooks.choices import MatchRank, VersionState
+
+
+class Runbook(models.Model):
+    """A named document that one or more alerts may point at.
+
+    `origin` is where it came from (`library:disk-space.md`, `import:ops.md#heading`); `current` is
+    the version that new executions walk.
+    """
+
+    slug = models.SlugField(max_length=120, unique=True)
+    title = models.CharField(max_length=200)
+    kind = models.CharField(max_length=12, default="incident")
+    alerts = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    origin = models.CharField(max_length=300, unique=True)
+    owner = models.CharField(max_length=80, blank=True, default="")
+    current = models.ForeignKey("runbooks.Version", models.SET_NULL, null=True, related_name="+")
+    archived = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    verified_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["title"]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Version(models.Model):
+    """One immutable text of a runbook and what it compiles to (one runbook of COMPILER's contract).
+
+    `sha256` is over the text. A published text never changes: an edit makes the next number.
+    """
+
+    runbook = models.ForeignKey(Runbook, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    text = models.TextField()
+    sha256 = models.CharField(max_length=64)
+    compiled = models.JSONField()
+    findings = models.JSONField(default=list)
+    state = models.CharField(max_length=10, choices=VersionState, default=VersionState.DRAFT)
+    note = models.CharField(max_length=300, blank=True, default="")
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["runbook", "-number"]
+        constraints = [
+            models.UniqueConstraint(fields=["runbook", "number"], name="version_number_once"),
+            models.UniqueConstraint(
+                fields=["runbook"], condition=Q(state="published"), name="one_published_version"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.runbook_id} v{self.number}"
+
+
+class Match(models.Model):
+    """A runbook suggested for an incident, with the reasons in words."""
+
+    incident = models.ForeignKey("incidents.Incident", models.CASCADE, related_name="matches")
+    runbook = models.ForeignKey(Runbook, models.CASCADE, related_name="matches")
+    rank = models.CharField(max_length=8, choices=MatchRank)
+    reasons = models.JSONField(default=list)
+    score = models.PositiveSmallIntegerField(default=0)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-score", "runbook__title"]
+        constraints = [models.UniqueConstraint(fields=["incident", "runbook"], name="match_once")]
+
+    def __str__(self) -> str:
+        return f"{self.rank} {self.runbook_id} for {self.incident_id}"

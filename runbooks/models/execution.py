@@ -1,0 +1,126 @@
+"""A version being walked: executions and steps by `runbooks.executions`, commands by `runbooks.runner`."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from erpops.claims import Claimable
+from runbooks.choices import ExecutionStatus, Risk, RunStatus, StepStatus
+
+
+class Execution(models.Model):
+    """One walk through one frozen version, usually for an incident. `holder` has the baton."""
+
+    version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
+    incident = models.ForeignKey(
+        "incidents.Incident", models.CASCADE, null=True, blank=True, related_name="executions"
+    )
+    environment = models.ForeignKey("incidents.Environment", models.PROTECT, related_name="+")
+    status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.ACTIVE)
+    values = models.JSONField(default=dict)
+    started_at = models.DateTimeField()
+    started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    holder = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"execution {self.pk} of version {self.version_id}"
+
+
+class StepRun(models.Model):
+    """One step of an execution. `phase` and `step` are its indexes in the compiled runbook (from 0)."""
+
+    execution = models.ForeignKey(Execution, models.CASCADE, related_name="steps")
+    position = models.PositiveIntegerField()
+    phase = models.PositiveSmallIntegerField()
+    step = models.PositiveSmallIntegerField()
+    status = models.CharField(max_length=8, choices=StepStatus, default=StepStatus.PENDING)
+    note = models.TextField(blank=True, default="")
+    reason = models.CharField(max_length=200, blank=True, default="")
+    changed_at = models.DateTimeField(null=True, blank=True)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+
+    class Meta:
+        ordering = ["execution", "position"]
+        constraints = [models.UniqueConstraint(fields=["execution", "position"], name="step_position_once")]
+
+    def __str__(self) -> str:
+        return f"step {self.position + 1} of execution {self.execution_id}"
+
+
+class CommandRun(Claimable):
+    """One attempt of one command: at most one process is ever started for it.
+
+    `script` and `env` are what runs (values only in `env`); `digest` is SHA-256 over version,
+    script, values and target, recomputed before the start. `output_seq` is the last chunk's number,
+    `output_bytes` what the command wrote, `dropped_bytes` what was not kept. `nudged_at` is when a
+    worker was last told.
+    """
+
+    step_run = models.ForeignKey(StepRun, models.CASCADE, related_name="runs")
+    command = models.PositiveSmallIntegerField()
+    attempt = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(max_length=12)
+    text = models.TextField()
+    script = models.TextField()
+    values = models.JSONField(default=dict)
+    risk = models.CharField(max_length=8, choices=Risk)
+    digest = models.CharField(max_length=64)
+    queue = models.CharField(max_length=80)
+    timeout_s = models.PositiveIntegerField(default=60)
+    status = models.CharField(max_length=16, choices=RunStatus, default=RunStatus.QUEUED)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    queued_at = models.DateTimeField()
+    nudged_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    exit_code = models.IntegerField(null=True, blank=True)
+    reason = models.CharField(max_length=300, blank=True, default="")
+    host = models.CharField(max_length=200, blank=True, default="")
+    containment = models.CharField(max_length=20, blank=True, default="")
+    output_seq = models.BigIntegerField(default=0)
+    output_bytes = models.BigIntegerField(default=0)
+    dropped_bytes = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["step_run", "command", "attempt"], name="attempt_once"),
+            # Two tabs, two clicks: only one attempt of a command is alive at a time.
+            models.UniqueConstraint(
+                fields=["step_run", "command"],
+                condition=Q(status__in=["queued", "claimed", "running"]),
+                name="one_live_attempt",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["queued_at"], condition=Q(status="queued"), name="run_queued"),
+            models.Index(
+                fields=["lease_until"], condition=Q(status__in=["claimed", "running"]), name="run_leased"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk} ({self.status})"
+
+
+class OutputChunk(models.Model):
+    """Bytes that a command wrote, after masking. `seq` counts from 1 without gaps per run."""
+
+    run = models.ForeignKey(CommandRun, models.CASCADE, related_name="chunks")
+    seq = models.BigIntegerField()
+    stream = models.CharField(max_length=6)
+    at = models.DateTimeField()
+    line = models.BigIntegerField(default=1)
+    data = models.BinaryField()
+
+    class Meta:
+        ordering = ["run", "seq"]
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="chunk_seq_once")]
+
+    def __str__(self) -> str:
+        return f"chunk {self.seq} of run {self.run_id}"

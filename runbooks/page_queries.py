@@ -1,0 +1,143 @@
+"""What the runbook pages read: shelves of runbooks, walks of an incident, attempts of a step."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import Count, Max, Q, QuerySet
+
+from incidents.access import visible_incidents
+from incidents.models import Alert, Incident
+from runbooks.choices import ExecutionStatus, Risk, VersionState
+from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun, Version
+
+_RISKS = [Risk.READ, Risk.CHANGE, Risk.DISRUPT, Risk.DESTROY]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A runbook in a list: enough to answer whether it can be trusted."""
+
+    runbook: Runbook
+    number: int
+    steps: int
+    commands: int
+    risk: str
+    runs: int
+    completed: int
+    last_run_at: datetime | None
+    errors: int
+
+
+def cards(runbooks: QuerySet[Runbook]) -> list[Card]:
+    """The published ones among `runbooks`, with their figures; two queries however many there are."""
+    found = list(runbooks.filter(current__isnull=False).select_related("current").order_by("title"))
+    figures = {
+        row["version__runbook"]: row
+        for row in Execution.objects.filter(version__runbook__in=[r.pk for r in found])
+        .values("version__runbook")
+        .annotate(
+            runs=Count("pk"),
+            completed=Count("pk", filter=Q(status=ExecutionStatus.COMPLETED)),
+            last=Max("started_at"),
+        )
+    }
+    return [_card(runbook, figures.get(runbook.pk, {})) for runbook in found]
+
+
+def _card(runbook: Runbook, figures: dict[str, Any]) -> Card:
+    version = runbook.current
+    assert version is not None
+    commands = commands_of(version.compiled)
+    return Card(
+        runbook=runbook,
+        number=version.number,
+        steps=steps_of(version.compiled),
+        commands=len(commands),
+        risk=highest_risk(command["risk"] for command in commands),
+        runs=figures.get("runs", 0),
+        completed=figures.get("completed", 0),
+        last_run_at=figures.get("last"),
+        errors=sum(finding["level"] == "error" for finding in version.findings),
+    )
+
+
+def steps_of(compiled: dict[str, Any]) -> int:
+    """How many steps an execution of it has: a phase of items alone counts as one."""
+    return sum(len(phase["steps"]) or bool(phase["items"]) for phase in compiled["phases"])
+
+
+def commands_of(compiled: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every command of a compiled runbook, in document order."""
+    return [command for phase in compiled["phases"] for step in phase["steps"] for command in step["commands"]]
+
+
+def highest_risk(risks: Iterable[str]) -> str:
+    """The worst of `risks` that can run; blocked if none can, empty if there are none."""
+    present = set(risks)
+    return next((risk.value for risk in reversed(_RISKS) if risk in present), "blocked" if present else "")
+
+
+def search(runbooks: QuerySet[Runbook], *, text: str, alert: str = "") -> QuerySet[Runbook]:
+    """Those whose title, alerts or text hold every word of `text`, and that name `alert` if one is given."""
+    if alert:
+        runbooks = runbooks.filter(alerts__contains=[alert])
+    for word in text.split()[:8]:
+        runbooks = runbooks.filter(
+            Q(title__icontains=word) | Q(alerts__icontains=word) | Q(current__text__icontains=word)
+        )
+    return runbooks
+
+
+def versions(runbook: Runbook) -> list[Version]:
+    """All versions, newest first, without their texts."""
+    return list(runbook.versions.select_related("created_by").defer("text", "compiled", "findings").order_by("-number"))
+
+
+def published_version(runbook: Runbook) -> Version | None:
+    """The version that a new execution would walk."""
+    return runbook.current or runbook.versions.filter(state=VersionState.PUBLISHED).first()
+
+
+def open_incidents(user: User) -> list[Incident]:
+    """Where a runbook could be started: the person's open incidents, newest first, thirty at most."""
+    return list(visible_incidents(user).exclude(status="resolved").select_related("environment")[:30])
+
+
+def suggestions(incident: Incident) -> list[tuple[Match, Card]]:
+    """The matched runbooks of an incident, best first, with their figures."""
+    matches = list(Match.objects.filter(incident=incident).select_related("runbook"))
+    shelf = Runbook.objects.filter(pk__in=[match.runbook_id for match in matches], archived=False)
+    by_id = {card.runbook.pk: card for card in cards(shelf)}
+    return [(match, by_id[match.runbook_id]) for match in matches if match.runbook_id in by_id]
+
+
+def walks(incident: Incident) -> list[Execution]:
+    """The executions of an incident, newest first."""
+    related = ("version__runbook", "environment", "holder", "started_by", "incident__environment")
+    return list(Execution.objects.filter(incident=incident).select_related(*related))
+
+
+def steps(execution: Execution) -> list[StepRun]:
+    """Its steps in order."""
+    return list(execution.steps.select_related("changed_by").order_by("position"))
+
+
+def attempts(step: StepRun) -> dict[int, list[CommandRun]]:
+    """The attempts of each command of a step, newest first."""
+    found: dict[int, list[CommandRun]] = defaultdict(list)
+    for run in step.runs.select_related("requested_by").order_by("-attempt"):
+        found[run.command].append(run)
+    return dict(found)
+
+
+def alert_labels(incident: Incident) -> dict[str, str]:
+    """The labels on which all alerts of the incident agree, which parameters may be filled from."""
+    merged: dict[str, set[str]] = defaultdict(set)
+    for labels in Alert.objects.filter(incident=incident).values_list("labels", flat=True):
+        for name, value in labels.items():
+            merged[name].add(str(value))
+    return {name: values.pop() for name, values in merged.items() if len(values) == 1}

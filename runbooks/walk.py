@@ -1,0 +1,401 @@
+"""An execution as a page shows it: the rail of steps, and one step with its commands. Pure.
+
+Built from the compiled runbook, the StepRuns and their CommandRuns; nothing here reads or writes
+the database, so the same rows always give the same page.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+
+from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus, StepStatus
+from runbooks.models import CommandRun, Execution, StepRun
+from runbooks.resolved import Piece, pieces
+
+PHASES = {
+    "immediate": "Immediate",
+    "diagnosis": "Diagnosis",
+    "resolution": "Resolution",
+    "verification": "Verification",
+    "escalation": "Escalation",
+    "prevention": "Prevention",
+    "communication": "Communication",
+    "pre_deployment": "Before deployment",
+    "deployment": "Deployment",
+    "post_deployment": "After deployment",
+    "rollback": "Rollback",
+    "post_incident": "Afterwards",
+    "procedure": "Procedure",
+    "other": "Other",
+}
+NOT_TAKEN = "branch not taken"
+SKIP_REASONS = ("not applicable", "already done", "too risky now", "no access", "other")
+_LADDER = (Risk.READ, Risk.CHANGE, Risk.DISRUPT, Risk.DESTROY)
+_SETTLED = {StepStatus.PASSED, StepStatus.FAILED, StepStatus.SKIPPED}
+_FLAGS = {
+    "endless": "Never ends by itself; it runs until its time limit.",
+    "interactive": "Asks questions while it runs.",
+    "long": "May take minutes.",
+    "root": "Needs root.",
+    "outage": "Users will notice.",
+    "opaque": "A script whose effect cannot be seen from here.",
+    "secret": "May print a secret.",
+}
+
+
+@dataclass(frozen=True)
+class RailStep:
+    """A line of the rail, in the words of components/step_rail.html."""
+
+    position: int
+    number: int
+    title: str
+    state: str
+    label: str
+    url: str
+    depth: int
+    current: bool
+
+
+@dataclass(frozen=True)
+class RailPhase:
+    """A phase of the rail with its time budget; the clock runs from its first change to its last."""
+
+    name: str
+    budget_s: int | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    steps: list[RailStep]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The value of a parameter and where it came from: given, alert, environment, text or nowhere."""
+
+    name: str
+    type: str
+    value: str = ""
+    source: str = ""
+
+    @property
+    def provenance(self) -> str:
+        return {"alert": "from the alert", "text": "from the runbook", "given": "given here"}.get(self.source, "")
+
+
+@dataclass(frozen=True)
+class CommandView:
+    """One command of a step with its attempts, newest first."""
+
+    index: int
+    kind: str
+    label: str
+    risk: str
+    gate: str
+    text: str
+    pieces: list[Piece]
+    warnings: list[str]
+    expected: list[str]
+    notes: list[str]
+    missing: list[str]
+    runs: list[CommandRun] = field(default_factory=list)
+
+    @property
+    def latest(self) -> CommandRun | None:
+        return self.runs[0] if self.runs else None
+
+    @property
+    def live(self) -> bool:
+        return self.latest is not None and self.latest.status not in TERMINAL_RUNS
+
+    @property
+    def unsettled(self) -> bool:
+        """The last attempt has an outcome that nobody knows, so a person has to say."""
+        return self.latest is not None and self.latest.status == RunStatus.OUTCOME_UNKNOWN
+
+    @property
+    def ready(self) -> bool:
+        return not (self.missing or self.live or self.unsettled or self.gate == Risk.BLOCKED)
+
+    @property
+    def verb(self) -> str:
+        """What its first button says; a command that only reads runs with it."""
+        word = "Run again" if self.runs else "Run"
+        return word if self.gate == Risk.READ else f"{word}…"
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One step, opened."""
+
+    run: StepRun
+    position: int
+    total: int
+    title: str
+    phase: str
+    kind: str
+    state: str
+    condition: str
+    optional: bool
+    time_box_s: int | None
+    options: list[str]
+    prose: list[str]
+    links: list[str]
+    blocks: list[Mapping[str, Any]]
+    items: list[str]
+    parameters: list[Answer]
+    commands: list[CommandView]
+
+    @property
+    def number(self) -> int:
+        return self.position + 1
+
+    @property
+    def settled(self) -> bool:
+        return self.run.status in _SETTLED
+
+    @property
+    def undecided(self) -> bool:
+        """A branch that nobody has taken or refused yet."""
+        return bool(self.condition) and not self.settled and not any(c.runs for c in self.commands)
+
+    @property
+    def busy(self) -> bool:
+        return any(command.live for command in self.commands)
+
+    @property
+    def reads(self) -> list[CommandView]:
+        """What "Run all reads" would run now: the commands before the first that may not be run like that."""
+        return list(_until_blocked(self.commands))
+
+    @property
+    def missing(self) -> list[str]:
+        return [answer.name for answer in self.parameters if not answer.value]
+
+
+def _until_blocked(commands: Iterable[CommandView]) -> Iterable[CommandView]:
+    for command in commands:
+        if command.gate != Risk.READ or not command.ready:
+            return
+        yield command
+
+
+def gate(risk: str, *, production: bool) -> str:
+    """The rung that a command has to pass: outside production each is one lower. Blocked stays blocked."""
+    if production or risk not in _LADDER or risk == Risk.READ:
+        return risk
+    return _LADDER[_LADDER.index(Risk(risk)) - 1]
+
+
+def step_of(compiled: Mapping[str, Any], run: StepRun) -> Mapping[str, Any]:
+    """The step that `run` walks; the items of a phase without steps make one of their own."""
+    phase = compiled["phases"][run.phase]
+    if run.step < len(phase["steps"]):
+        step: Mapping[str, Any] = phase["steps"][run.step]
+        return step
+    return {"title": phase["heading"] or PHASES.get(phase["phase"], "Checklist"), "items": phase["items"]}
+
+
+def state_of(run: StepRun, *, viewed: bool) -> str:
+    """The state in the words of the components: `current` is what is open, `incomplete` was left open."""
+    if run.status == StepStatus.SKIPPED and run.reason == NOT_TAKEN:
+        return "not_taken"
+    if run.status in {StepStatus.PENDING, StepStatus.CURRENT}:
+        return "current" if viewed else ("incomplete" if run.status == StepStatus.CURRENT else "pending")
+    return run.status
+
+
+_LABELS = {
+    "pending": "Not viewed",
+    "current": "Current",
+    "incomplete": "Not finished",
+    "not_taken": "Branch not taken",
+}
+
+
+def rail(execution: Execution, runs: Sequence[StepRun], *, viewed: int, url: str) -> list[RailPhase]:
+    """The phases and their steps. `url` holds `{}` where a step's position goes."""
+    compiled = execution.version.compiled
+    phases: list[RailPhase] = []
+    for index, phase in enumerate(compiled["phases"]):
+        own = [run for run in runs if run.phase == index]
+        if not own:
+            continue
+        steps = [_rail_step(compiled, run, viewed=viewed, url=url) for run in own]
+        changed = [run.changed_at for run in own if run.changed_at]
+        done = all(run.status in _SETTLED for run in own)
+        name = PHASES.get(phase["phase"], "") if phase["phase"] != "other" else phase["heading"] or "Steps"
+        phases.append(
+            RailPhase(
+                name=name,
+                budget_s=phase["time_box_s"],
+                started_at=min(changed, default=None),
+                ended_at=max(changed, default=None) if done else None,
+                steps=steps,
+            )
+        )
+    return phases
+
+
+def _rail_step(compiled: Mapping[str, Any], run: StepRun, *, viewed: int, url: str) -> RailStep:
+    step = step_of(compiled, run)
+    state = state_of(run, viewed=run.position == viewed)
+    return RailStep(
+        position=run.position,
+        number=run.position + 1,
+        title=plain(step["title"]),
+        state=state,
+        label=_LABELS.get(state, state.capitalize()),
+        url=url.format(run.position),
+        depth=1 if step.get("condition") or step.get("option_group") else 0,
+        current=run.position == viewed,
+    )
+
+
+def answers(
+    parameters: Iterable[Mapping[str, Any]], *, given: Mapping[str, str], labels: Mapping[str, str]
+) -> list[Answer]:
+    """Each parameter once, with what is known: an earlier answer, else the alert's label, else the text's default."""
+    known = {_key(name): str(value) for name, value in labels.items()}
+    found: dict[str, Answer] = {}
+    for item in parameters:
+        name, kind = item["name"], item["type"]
+        if name in found:
+            continue
+        label = known.get(_key(name), "") or (known.get(_key(kind), "") if kind != "text" else "")
+        if given.get(name):
+            found[name] = Answer(name, kind, str(given[name]), "given")
+        elif label:
+            found[name] = Answer(name, kind, label, "alert")
+        else:
+            default = item.get("default") or ""
+            found[name] = Answer(name, kind, default, "text" if default else "")
+    return list(found.values())
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def step_view(
+    execution: Execution,
+    runs: Sequence[StepRun],
+    *,
+    position: int,
+    attempts: Mapping[int, Sequence[CommandRun]],
+    labels: Mapping[str, str],
+    provided: frozenset[str] = frozenset(),
+) -> StepView:
+    """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
+
+    `labels` are those of the incident's alerts; `provided` are the variables that the environment
+    gives to every command, which nobody is asked for.
+    """
+    run = runs[position]
+    compiled = execution.version.compiled
+    step = step_of(compiled, run)
+    phase = compiled["phases"][run.phase]
+    commands = step.get("commands", [])
+    asked = [item for command in commands for item in command["parameters"] if item["name"] not in provided]
+    known = answers(asked, given=execution.values, labels=labels)
+    values = {answer.name: answer.value for answer in known}
+    production = execution.environment.is_production
+    views = [
+        _command(index, command, values, attempts.get(index, ()), provided=provided, production=production)
+        for index, command in enumerate(commands)
+    ]
+    return StepView(
+        run=run,
+        position=position,
+        total=len(runs),
+        title=plain(step["title"]),
+        phase=phase["heading"] or PHASES.get(phase["phase"], ""),
+        kind=_kind(step, phase["phase"]),
+        state=state_of(run, viewed=True),
+        condition=plain(step.get("condition") or ""),
+        optional=bool(step.get("optional")),
+        time_box_s=step.get("time_box_s"),
+        options=_options(phase, step),
+        prose=[item["text"] for item in step.get("prose", [])],
+        links=[link for link in step.get("links", []) if link.startswith(("http://", "https://"))],
+        blocks=step.get("blocks", []),
+        items=[item["text"] for item in step.get("items", [])],
+        parameters=known,
+        commands=views,
+    )
+
+
+def _kind(step: Mapping[str, Any], phase: str) -> str:
+    """What the step asks of a person: run something, tick a list, verify, or do it by hand."""
+    if step.get("items"):
+        return "verify" if phase == "verification" else "checklist"
+    return "commands" if step.get("commands") else "manual"
+
+
+def _options(phase: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
+    """The other steps of the same option group: exactly one of them is taken."""
+    group = step.get("option_group")
+    if not group:
+        return []
+    return [plain(s["title"]) for s in phase["steps"] if s.get("option_group") == group and s is not step]
+
+
+def _command(
+    index: int,
+    command: Mapping[str, Any],
+    values: Mapping[str, str],
+    runs: Sequence[CommandRun],
+    *,
+    provided: frozenset[str],
+    production: bool,
+) -> CommandView:
+    asked = [item for item in command["parameters"] if item["name"] not in provided]
+    effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
+    return CommandView(
+        index=index,
+        kind=command["kind"],
+        label=command.get("label") or "",
+        risk=command["risk"],
+        gate=gate(command["risk"], production=production),
+        text=command["text"],
+        pieces=pieces(command["text"], asked, values),
+        warnings=[_FLAGS[flag] for flag in command["flags"] if flag in _FLAGS] + effects,
+        expected=[item["text"] for item in command["expected"]],
+        notes=[note["text"] for note in command.get("notes", [])],
+        missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),
+        runs=list(runs),
+    )
+
+
+def plain(text: str) -> str:
+    """A title without the marks of its Markdown."""
+    return re.sub(r"(\*\*|__|`)", "", text).strip().rstrip(":").strip()
+
+
+def digest(command: CommandView) -> str:
+    """What a person sees before confirming: the resolved text. A confirmation of another text is refused."""
+    return sha256("".join(piece.text for piece in command.pieces).encode()).hexdigest()[:32]
+
+
+def token(runs: Iterable[StepRun], attempts: Iterable[CommandRun], holder: int | None) -> str:
+    """Changes whenever something that the page shows of an execution does, output excepted."""
+    parts = [f"{run.pk}:{run.status}:{run.reason}" for run in runs]
+    parts += [f"{run.pk}={run.status}:{run.stop_requested_at is not None}" for run in attempts]
+    return sha256(f"{holder}|{'|'.join(parts)}".encode()).hexdigest()[:16]
+
+
+def next_open(runs: Sequence[StepRun], *, after: int) -> int:
+    """Where to go on: the next step that is not settled, from `after` on and then from the top."""
+    order = [*runs[after + 1 :], *runs[: after + 1]]
+    return next((run.position for run in order if run.status not in _SETTLED), min(after, len(runs) - 1))
+
+
+def leftovers(runs: Iterable[StepRun], compiled: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What did not pass, as (number and title, state, reason), for the summary."""
+    return [
+        (f"{run.position + 1} {plain(step_of(compiled, run)['title'])}", state_of(run, viewed=False), run.reason)
+        for run in runs
+        if run.status != StepStatus.PASSED
+    ]
