@@ -6,7 +6,7 @@ class ChecksConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
-        from erpops.setup import steps
         from checks import bootstrap
+        from erpops.setup import steps
 
         steps.add("checks", bootstrap.prepare)

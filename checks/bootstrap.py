@@ -4,6 +4,7 @@ from typing import Any
 
 from checks.choices import TargetKind
 from checks.models import Check, Target
+from checks.probes import probes
 from erpops.setup import SetupContext
 from incidents.bootstrap import SELF
 from incidents.choices import Severity
@@ -144,26 +145,14 @@ def prepare(setup: SetupContext) -> None:
     targets: dict[str, Target] = {}
     for name, label, kind, service, setting in TARGETS:
         targets[name] = Target.objects.create(
-            name=name, label=label, kind=kind, environment=environment, service=services.get(service), setting=setting
+            name=name,
+            label=label,
+            kind=kind,
+            environment=environment,
+            service=services.get(service),
+            setting=setting,
         )
     for row in CHECKS:
-        Check.objects.create(**{**row, "target": targets[row["target"]], "unit": UNITS[_value_of(row)]})
+        unit = probes[row["probe"]].unit(row.get("options", {}))
+        Check.objects.create(**{**row, "target": targets[row["target"]], "unit": unit})
     setup.say(f"{len(CHECKS)} checks watch the console itself.")
-
-
-def _value_of(row: dict[str, Any]) -> str:
-    return str(row.get("options", {}).get("value", row["probe"]))
-
-
-UNITS = {
-    "http": "ms",
-    "tcp": "ms",
-    "connections_percent": "%",
-    "longest_query_s": "s",
-    "blocked_sessions": "",
-    "database_size_mb": "MB",
-    "connect_ms": "ms",
-    "used_memory_percent": "%",
-    "backlog": "",
-    "disk": "%",
-}

@@ -28,6 +28,9 @@ app.conf.update(
         "socket_connect_timeout": 2,
         "health_check_interval": 10,
         "socket_keepalive": True,
+        # Without this a sender waits 6 s for a broker that is away, and the engine pages people meanwhile.
+        "max_retries": 0,
+        "interval_start": 0,
     },
     task_publish_retry=False,
     task_default_queue="checks",

@@ -15,6 +15,10 @@ import httpx
 from django.conf import settings
 
 MAX_BODY = 1_048_576
+# Never reached, whoever asks: cloud metadata lives on these.
+_METADATA = [
+    ipaddress.ip_network(block) for block in "169.254.0.0/16 168.63.129.16/32 fe80::/10 fd00:ec2::/32".split()
+]
 _DENIED = [
     ipaddress.ip_network(block)
     for block in (
@@ -29,11 +33,17 @@ class Refused(httpx.RequestError):
     """The address is not one that this client may reach."""
 
 
-def denied(address: str) -> bool:
-    """Whether a numeric address is on the deny list and not on ERPOPS_EGRESS_ALLOW."""
+def denied(address: str, *, private: bool = False) -> bool:
+    """Whether a numeric address is on the deny list and not on ERPOPS_EGRESS_ALLOW.
+
+    `private` is for addresses that an admin registered: all but metadata services.
+    """
     number = ipaddress.ip_address(address.partition("%")[0])
     if any(number in block for block in _allowed_networks()):
         return False
+    if private:
+        mapped = getattr(number, "ipv4_mapped", None) or number
+        return any(mapped in block for block in _METADATA)
     return any(number in block for block in _DENIED)
 
 
@@ -50,6 +60,9 @@ def _allowed_networks() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
 class _Backend(httpcore.SyncBackend):
     """Connects to checked addresses only; TLS still names the host."""
 
+    def __init__(self, *, private: bool) -> None:
+        self._private = private
+
     def connect_tcp(
         self,
         host: str,
@@ -63,17 +76,24 @@ class _Backend(httpcore.SyncBackend):
         except OSError as error:
             raise httpcore.ConnectError(f"The name {host} does not resolve.") from error
         addresses = [str(entry[4][0]) for entry in found]
-        if host not in settings.EGRESS_ALLOW and any(denied(address) for address in addresses):
+        if host not in settings.EGRESS_ALLOW and any(
+            denied(address, private=self._private) for address in addresses
+        ):
             raise httpcore.ConnectError(
                 f"{host} is on a private or reserved network. An admin can allow it with ERPOPS_EGRESS_ALLOW."
             )
         return super().connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
 
-def client(*, timeout_s: float = 5.0) -> httpx.Client:
-    """A client for URLs that a person typed: one request at a time, no redirects, no proxies."""
+def client(*, timeout_s: float = 5.0, private: bool = False) -> httpx.Client:
+    """A client for URLs that a person typed: one request at a time, no redirects, no proxies.
+
+    `private` only for addresses that an admin registered as a target.
+    """
     transport = httpx.HTTPTransport(retries=0)
     transport._pool = httpcore.ConnectionPool(  # type: ignore[attr-defined]
-        ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=_Backend(), max_connections=4
+        ssl_context=httpx.create_ssl_context(trust_env=False),
+        network_backend=_Backend(private=private),
+        max_connections=4,
     )
     return httpx.Client(transport=transport, timeout=timeout_s, follow_redirects=False, trust_env=False)

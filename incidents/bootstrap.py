@@ -1,10 +1,10 @@
-"""The incidents part of a fresh installation: the console's own environment and services, sources, escalation."""
+"""The incidents part of a fresh installation: the console's own environment, services and sources, escalation."""
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
 
 from erpops.setup import SetupContext
+from incidents import sources
 from incidents.models import Environment, Service, Source
 
 SELF = "self"
@@ -36,9 +36,6 @@ def prepare(setup: SetupContext) -> None:
 
 
 def _sources(environment: Environment, fresh: bool) -> None:
-    sources: Any = import_module("incidents.sources")
-    if not hasattr(sources, "create"):
-        return
     present = set(Source.objects.values_list("name", flat=True))
     for name, kind in SOURCES:
         # Checks and drills cannot work without theirs; another that someone deleted stays deleted.

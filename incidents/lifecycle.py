@@ -149,10 +149,17 @@ def take_role(*, incident: Incident, role: str, by: User) -> None:
         audit.record(action="incident.role", target=f"incident:{incident.pk}", by=by, role=role)
 
 
-def add_note(*, incident: Incident, text: str, by: User) -> None:
-    """A note in Markdown on the timeline."""
+def add_note(*, incident: Incident, text: str, by: User, occurred_at: datetime | None = None) -> None:
+    """A note in Markdown on the timeline, now or where `occurred_at` puts it.
+
+    The same words by the same person within ten seconds are one note: a double click.
+    """
     with transaction.atomic():
-        timeline.add(incident=incident, kind="note", text=text, by=by)
+        Incident.objects.select_for_update().get(pk=incident.pk)
+        recent = incident.events.filter(kind="note", actor=by, at__gt=Now() - clock.seconds(10))
+        if recent.filter(text=text).exists():
+            return
+        timeline.add(incident=incident, kind="note", text=text, by=by, occurred_at=occurred_at)
         audit.record(action="incident.note", target=f"incident:{incident.pk}", by=by)
 
 

@@ -11,6 +11,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from django.utils.safestring import SafeString
+
+from incidents import markdown
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus, StepStatus
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, pieces
@@ -141,10 +144,10 @@ class StepView:
     optional: bool
     time_box_s: int | None
     options: list[str]
-    prose: list[str]
+    prose: list[SafeString]
     links: list[str]
     blocks: list[Mapping[str, Any]]
-    items: list[str]
+    items: list[SafeString]
     parameters: list[Answer]
     commands: list[CommandView]
 
@@ -318,10 +321,10 @@ def step_view(
         optional=bool(step.get("optional")),
         time_box_s=step.get("time_box_s"),
         options=_options(phase, step),
-        prose=[item["text"] for item in step.get("prose", [])],
+        prose=[markdown.render(item["text"]) for item in step.get("prose", [])],
         links=[link for link in step.get("links", []) if link.startswith(("http://", "https://"))],
         blocks=step.get("blocks", []),
-        items=[item["text"] for item in step.get("items", [])],
+        items=[markdown.render(item["text"]) for item in step.get("items", [])],
         parameters=known,
         commands=views,
     )

@@ -37,7 +37,10 @@ class Check(Claimable):
 
     verdict = models.CharField(max_length=8, choices=Verdict, default=Verdict.NEW)
     verdict_since = models.DateTimeField(null=True, blank=True)
-    streak = models.SmallIntegerField(default=0)
+    # Measurements in a row, up to the newest, that speak against the verdict.
+    streak = models.PositiveSmallIntegerField(default=0)
+    # The severity of the alert that stands raised by this check; empty while none does.
+    firing = models.CharField(max_length=4, blank=True, default="")
     last_at = models.DateTimeField(null=True, blank=True)
     last_value = models.FloatField(null=True, blank=True)
     last_message = models.CharField(max_length=300, blank=True, default="")
@@ -53,7 +56,11 @@ class Check(Claimable):
 
 
 class Result(models.Model):
-    """One measurement. `value` is in the check's unit; `ok` says whether the probe got through at all."""
+    """One measurement, with the verdict it gives by itself.
+
+    `value` is in the check's unit; `ok` says whether the probe got through at all. A gap in the
+    measurements is a row too, with the verdict `unknown`.
+    """
 
     checked = models.ForeignKey(Check, models.CASCADE, related_name="results")
     at = models.DateTimeField()

@@ -61,3 +61,8 @@ def set_enabled(*, source: Source, enabled: bool, by: User) -> None:
 def token_digest(token: str) -> str:
     """What a token is looked up by."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find(digest: str) -> Source | None:
+    """The enabled source whose token has this digest."""
+    return Source.objects.select_related("environment").filter(token_sha256=digest, enabled=True).first()

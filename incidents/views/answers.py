@@ -48,11 +48,14 @@ def done(
 
 
 def refused(request: HttpRequest, sentence: str, to: str) -> HttpResponse:
-    """It could not be done, and why: beside the cause for htmx, at the top of the page otherwise."""
-    if getattr(request, "htmx", False):
-        return HttpResponse(sentence, status=409, content_type="text/plain; charset=utf-8", headers={"HX-Reswap": "none"})
-    messages.error(request, sentence)
-    return redirect(to)
+    """It could not be done, and why: at the top of what is open, with or without scripts."""
+    if not getattr(request, "htmx", False):
+        messages.error(request, sentence)
+        return redirect(to)
+    response = render(request, "incidents/refused.html", {"sentence": sentence}, status=422)
+    response.headers["HX-Retarget"] = "#page-errors"
+    response.headers["HX-Reswap"] = "innerHTML"
+    return response
 
 
 def sheet(request: HttpRequest, template: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

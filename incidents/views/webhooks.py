@@ -18,7 +18,7 @@ from erpops.doors import Receive, Scope, Send, answer
 from erpops.sse import in_thread
 from incidents import intake
 from incidents.models import Source
-from incidents.sources import parsers, token_digest
+from incidents.sources import find, parsers, token_digest
 from incidents.sources.parsed import Malformed, load
 
 logger = logging.getLogger(__name__)
@@ -136,17 +136,13 @@ async def _source(kind: str, token: str) -> Source:
     digest = token_digest(token)
     until, source = _sources.get(digest, (0.0, None))
     if time.monotonic() >= until:
-        source = await in_thread(_find_source, digest)
+        source = await in_thread(find, digest)
         if len(_sources) > 1000:
             _sources.clear()
         _sources[digest] = (time.monotonic() + SOURCE_CACHE_S, source)
     if source is None or source.kind != kind:
         raise Refuse(401, "This token is not known here, or not for this kind of source.")
     return source
-
-
-def _find_source(digest: str) -> Source | None:
-    return Source.objects.select_related("environment").filter(token_sha256=digest, enabled=True).first()
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:

@@ -257,7 +257,7 @@ def _sql_client(invocation: Invocation, depth: int) -> Verdict:
     texts = [b.value for a, b in zip(args, args[1:], strict=False) if _is_sql_option(a.value, options)]
     texts += [a.value.partition("=")[2] for a in args if a.value.startswith(options[1] + "=")]
     values = [a.value for a in args]
-    verdict = Verdict("read", name)
+    verdict = Verdict()
     if any(programs.has_option(values, o, exact=True) for o in ("-f", "--file", "-i", "--input-file")):
         verdict.add(Verdict("disrupt", f"{name} runs a file", {"opaque": "SQL from a file"}))
     elif texts:

@@ -33,9 +33,9 @@ def judge_unit(unit: Unit, depth: int = 0) -> Verdict:
     """The verdict of one logical shell line."""
     if unit.kind == "broken":
         return Verdict("blocked", "a line that a shell cannot parse")
-    verdict = judge_all(unit.invocations, depth)
-    if unit.defines_function:
-        verdict.flag("opaque", "a script with functions")
+    verdict = judge_all([i for i in unit.invocations if i.words[0].value not in unit.functions], depth)
+    if re.search(r"\b(?:while\s+(?:true|:)|until\s+false)\b", unit.text) and "break" not in unit.text:
+        verdict.flag("endless", "a loop without an end")
     return verdict
 
 
@@ -76,12 +76,14 @@ def _judge_words(invocation: Invocation, depth: int) -> Verdict:
         return verdict
     name = program_name(raw)
     handler = NESTED.get(name)
-    if handler is not None:
-        return handler(invocation, depth)
     args = [w.value for w in words[1:]]
-    compose = two_words(name, args)
-    if compose:
-        return judge_again(invocation, [Word(compose, compose), *words[2:]], depth)
+    verdict = handler(invocation, depth) if handler is not None else _judge_program(raw, name, args)
+    if not two_words(name, args):
+        verdict.programs.insert(0, name)
+    return verdict
+
+
+def _judge_program(raw: str, name: str, args: Sequence[str]) -> Verdict:
     if not programs.known(name) and (raw != name or _SCRIPT.search(name)):
         return judge_script(raw, args)
     return programs.judge(name, args)

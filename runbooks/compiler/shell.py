@@ -15,6 +15,7 @@ from tree_sitter import Language, Node, Parser
 from runbooks.compiler import shell_lines
 
 ANGLE = re.compile(r"(?<![<\w])<(?![<\s])([A-Za-z#][^<>\n|&;$`\"'(){}=\\]{0,60}?)(?<!\s)>(?!>)|(?<=[/:=@.,_-])<([A-Za-z][\w .:-]{0,60}?)>")
+CHOICE = re.compile(r"(?<=\s)\[([\w./-]+(?:\|[\w./-]+)+)\](?=\s|$)")
 TEMPLATE = re.compile(r"\{\{-?\s*([A-Za-z_][\w .-]*?)\s*-?\}\}")
 
 
@@ -70,7 +71,7 @@ class Unit:
     invocations: list[Invocation] = field(default_factory=list)
     assigned: list[str] = field(default_factory=list)
     variables: list[Variable] = field(default_factory=list)
-    defines_function: bool = False
+    functions: list[str] = field(default_factory=list)
 
 
 @cache
@@ -85,7 +86,7 @@ def mask(text: str) -> str:
         size = len(match.group().encode())
         return "_" * size
 
-    return TEMPLATE.sub(same_size, ANGLE.sub(same_size, text))
+    return CHOICE.sub(same_size, TEMPLATE.sub(same_size, ANGLE.sub(same_size, text)))
 
 
 def parse_unit(text: str, first: int, last: int) -> Unit:
@@ -195,7 +196,9 @@ class _Reader:
         return self._children(node)
 
     def _function_definition(self, node: Node) -> list[Invocation]:
-        self.unit.defines_function = True
+        name = node.child_by_field_name("name")
+        if name is not None:
+            self.unit.functions.append(self.text(name))
         return self._children(node)
 
     def _children(self, node: Node) -> list[Invocation]:

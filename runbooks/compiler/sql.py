@@ -213,7 +213,7 @@ def words_only(text: str) -> str:
 
 def judge(source: str) -> Verdict:
     """The verdict of all statements in ``source``."""
-    verdict = Verdict("read", "SQL that only reads")
+    verdict = Verdict()
     for part in split(source):
         if isinstance(part, Statement):
             verdict.add(judge_statement(part.text))

@@ -11,12 +11,16 @@ _CANCELS = {"bounded": "endless", "quick": "long", "plain": "secret"}
 
 @dataclass(slots=True)
 class Verdict:
-    """``flags`` maps a flag to the rule that raised it; ``problems`` are (rule, message) pairs."""
+    """``flags`` maps a flag to the rule that raised it; ``problems`` are (rule, message) pairs.
+
+    ``programs`` are the programs met, outermost first.
+    """
 
     risk: Risk = "read"
-    rule: str = "nothing that writes"
+    rule: str = ""
     flags: dict[str, str] = field(default_factory=dict)
     problems: list[tuple[str, str]] = field(default_factory=list)
+    programs: list[str] = field(default_factory=list)
 
     def raise_to(self, risk: Risk, rule: str) -> None:
         """Take ``risk`` if it is worse than the present one."""
@@ -26,6 +30,8 @@ class Verdict:
     def add(self, other: "Verdict") -> None:
         """Fold in what happens beside or inside this."""
         self.raise_to(other.risk, other.rule)
+        self.rule = self.rule or other.rule
+        self.programs += other.programs
         for flag, rule in other.flags.items():
             self.flags.setdefault(flag, rule)
         self.problems += other.problems

@@ -79,3 +79,14 @@ class Match(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rank} {self.runbook_id} for {self.incident_id}"
+
+
+class Matching(models.Model):
+    """That the runbooks for an incident were looked for, when, and over how many alerts."""
+
+    incident = models.OneToOneField("incidents.Incident", models.CASCADE, related_name="matching")
+    alerts = models.PositiveIntegerField(default=0)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"matching of {self.incident_id}"

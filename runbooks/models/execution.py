@@ -9,7 +9,11 @@ from runbooks.choices import ExecutionStatus, Risk, RunStatus, StepStatus
 
 
 class Execution(models.Model):
-    """One walk through one frozen version, usually for an incident. `holder` has the baton."""
+    """One walk through one frozen version, usually for an incident.
+
+    `holder` has the baton: only they run commands, others read along. `position` is the step that
+    the holder looks at. `values` are the parameters' values, one per name for the whole walk.
+    """
 
     version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
     incident = models.ForeignKey(
@@ -18,6 +22,7 @@ class Execution(models.Model):
     environment = models.ForeignKey("incidents.Environment", models.PROTECT, related_name="+")
     status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.ACTIVE)
     values = models.JSONField(default=dict)
+    position = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     holder = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
@@ -25,13 +30,22 @@ class Execution(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            # Two people, two clicks: one walk of a version is going on for an incident at a time.
+            models.UniqueConstraint(
+                fields=["incident", "version"], condition=Q(status="active"), name="one_active_execution"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"execution {self.pk} of version {self.version_id}"
 
 
 class StepRun(models.Model):
-    """One step of an execution. `phase` and `step` are its indexes in the compiled runbook (from 0)."""
+    """One step of an execution. `phase` and `step` are its indexes in the compiled runbook (from 0).
+
+    A phase that has items but no steps is one step of its own: a checklist, with `step` 0.
+    """
 
     execution = models.ForeignKey(Execution, models.CASCADE, related_name="steps")
     position = models.PositiveIntegerField()
@@ -109,18 +123,26 @@ class CommandRun(Claimable):
 
 
 class OutputChunk(models.Model):
-    """Bytes that a command wrote, after masking. `seq` counts from 1 without gaps per run."""
+    """Bytes that a command wrote, after masking. `seq` counts from 1 without gaps per run.
+
+    A chunk can be shown by itself: `line` is the number of its first line, `cont` says that this
+    line began in the chunk before, `style` is the SGR state that it begins with. Stream `note`
+    holds a line by erpops about what was not kept.
+    """
 
     run = models.ForeignKey(CommandRun, models.CASCADE, related_name="chunks")
     seq = models.BigIntegerField()
     stream = models.CharField(max_length=6)
     at = models.DateTimeField()
     line = models.BigIntegerField(default=1)
+    cont = models.BooleanField(default=False)
+    style = models.CharField(max_length=40, blank=True, default="")
     data = models.BinaryField()
 
     class Meta:
         ordering = ["run", "seq"]
         constraints = [models.UniqueConstraint(fields=["run", "seq"], name="chunk_seq_once")]
+        indexes = [models.Index(fields=["run", "line"], name="chunk_line")]
 
     def __str__(self) -> str:
         return f"chunk {self.seq} of run {self.run_id}"

@@ -14,7 +14,7 @@ from django.core.validators import validate_email
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from erpops import access, audit
+from erpops import access, audit, static_files
 from erpops.setup import SetupContext, steps
 
 LOCK = 7_267_002
@@ -32,10 +32,16 @@ class Command(BaseCommand):
             if _behind():
                 call_command("migrate", interactive=False, verbosity=0)
                 self.stdout.write("The database is migrated.")
+            if static_files.collect():
+                self.stdout.write("The static files are collected.")
             admin, password = _accounts()
             for name, step in steps.items():
                 with transaction.atomic():
-                    step(SetupContext(admin=admin, say=lambda line, name=name: self.stdout.write(f"{name}: {line}")))
+                    step(
+                        SetupContext(
+                            admin=admin, say=lambda line, name=name: self.stdout.write(f"{name}: {line}")
+                        )
+                    )
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
@@ -90,7 +96,7 @@ def _email() -> str:
             validate_email(address)
         except ValidationError as error:
             raise CommandError(
-                f"ERPOPS_ADMIN_EMAIL is {address!r}, which is not an e-mail address. Correct it or leave it empty."
+                f"ERPOPS_ADMIN_EMAIL is {address!r}, which is no e-mail address. Correct it or leave it empty."
             ) from error
     return address
 

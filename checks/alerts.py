@@ -1,0 +1,66 @@
+"""Checks as a source of alerts: they come in by the same door as everybody's."""
+
+import json
+from datetime import datetime
+
+from checks.models import Check
+from incidents import intake
+from incidents.choices import AlertStatus
+from incidents.models import Source
+from incidents.sources.parsed import ParsedAlert
+
+SOURCE_KIND = "checks"
+
+
+def fire(*, check: Check, severity: str, summary: str, at: datetime) -> None:
+    """Raise the check's alert, or raise it anew with another severity, in the running transaction."""
+    _send(check, status=AlertStatus.FIRING, severity=severity, summary=summary, at=at)
+
+
+def end(*, check: Check, at: datetime) -> None:
+    """Its condition is over."""
+    _send(
+        check,
+        status=AlertStatus.RESOLVED,
+        severity=check.severity,
+        summary=f"{check.label} is fine again",
+        at=at,
+    )
+
+
+def _send(check: Check, *, status: str, severity: str, summary: str, at: datetime) -> None:
+    source = Source.objects.filter(kind=SOURCE_KIND).order_by("pk").first()
+    if source is None:
+        raise Source.DoesNotExist("There is no source of the kind “checks”; run `manage.py prepare`.")
+    target = check.target
+    service = target.service.name if target.service else ""
+    environment = target.environment.name
+    alert = ParsedAlert(
+        fingerprint=f"check-{check.pk}",
+        name=check.alert_name,
+        status=status,
+        severity=severity,
+        labels={
+            "alertname": check.alert_name,
+            "check": check.name,
+            "target": target.name,
+            "service": service,
+            "environment": environment,
+        },
+        # One condition of one service is one incident, however many checks see it.
+        group_key=f"checks:{environment}:{service or target.name}:{check.alert_name}",
+        annotations={"summary": summary, "description": check.last_message},
+        starts_at=at if status == AlertStatus.FIRING else None,
+        ends_at=at if status == AlertStatus.RESOLVED else None,
+        generator_url=f"/checks/{check.name}/",
+        environment=environment,
+        service=service,
+    )
+    body = {
+        "alert": alert.name,
+        "status": status,
+        "severity": severity,
+        "labels": alert.labels,
+        "summary": summary,
+    }
+    intake.fold([intake.Incoming(source=source, body=json.dumps(body).encode(), alerts=[alert])])

@@ -1,0 +1,82 @@
+"""Which runbooks, executions and runs a person reaches. Views use these querysets and getters only."""
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import Http404
+
+from erpops import access
+from incidents.access import visible_environments, visible_incidents
+from runbooks.models import CommandRun, Execution, Runbook, StepRun, Version
+
+_GONE = "There is no such {what}, or it is not yours to see."
+
+
+def visible_runbooks(user: Any) -> QuerySet[Runbook]:
+    """The library: all staff read it."""
+    if not access.can(user, "see_console"):
+        return Runbook.objects.none()
+    return Runbook.objects.filter(archived=False)
+
+
+def visible_executions(user: Any) -> QuerySet[Execution]:
+    """Executions for incidents that the person sees; without an incident, the environment decides."""
+    if not access.can(user, "see_console"):
+        return Execution.objects.none()
+    alone = Q(incident=None, environment__in=visible_environments(user))
+    return Execution.objects.filter(Q(incident__in=visible_incidents(user)) | alone)
+
+
+def visible_runs(user: Any) -> QuerySet[CommandRun]:
+    """The attempts inside visible executions."""
+    return CommandRun.objects.filter(step_run__execution__in=visible_executions(user))
+
+
+def get_runbook_for(user: Any, slug: str) -> Runbook:
+    """The runbook, or 404 as if it did not exist."""
+    found = visible_runbooks(user).select_related("current").filter(slug=slug).first()
+    if found is None:
+        raise Http404(_GONE.format(what="runbook"))
+    return found
+
+
+def get_version_for(user: Any, slug: str, number: int) -> Version:
+    """One version of a runbook that the person reads, or 404."""
+    versions = Version.objects.filter(runbook__in=visible_runbooks(user))
+    found = versions.select_related("runbook").filter(runbook__slug=slug, number=number).first()
+    if found is None:
+        raise Http404(_GONE.format(what="version"))
+    return found
+
+
+def get_execution_for(user: Any, execution_id: int) -> Execution:
+    """The execution with its version, environment and holder, or 404."""
+    related = ("version__runbook", "environment", "incident__environment", "holder")
+    found = visible_executions(user).select_related(*related).filter(pk=execution_id).first()
+    if found is None:
+        raise Http404(_GONE.format(what="execution"))
+    return found
+
+
+def get_step_for(user: Any, execution_id: int, position: int) -> StepRun:
+    """One step of an execution, or 404."""
+    steps = StepRun.objects.filter(execution__in=visible_executions(user))
+    related = ("execution__version__runbook", "execution__environment", "execution__incident", "execution__holder")
+    found = steps.select_related(*related).filter(execution_id=execution_id, position=position).first()
+    if found is None:
+        raise Http404(_GONE.format(what="step"))
+    return found
+
+
+def get_run_for(user: Any, run_id: int) -> CommandRun:
+    """One attempt of a command, or 404."""
+    related = ("step_run__execution__version__runbook", "step_run__execution__environment", "requested_by")
+    found = (
+        visible_runs(user)
+        .select_related(*related, "step_run__execution__incident", "step_run__execution__holder")
+        .filter(pk=run_id)
+        .first()
+    )
+    if found is None:
+        raise Http404(_GONE.format(what="run"))
+    return found

@@ -1,0 +1,81 @@
+"""What an environment gives to the commands that run in it.
+
+An environment's own variables are plain values that people see. Providers add what is known only at
+run time and never stored: the console's own environment learns the addresses of its own servers.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+
+from erpops import embedded
+from erpops.registry import Registry
+from incidents.models import Environment
+
+SELF = "self"
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Variables:
+    """`values` reach the command; `secrets` (name → value) must not show in its output; `path` goes before PATH."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    path: tuple[str, ...] = ()
+
+
+Provider = Callable[[Environment], Variables]
+providers: Registry[Provider] = Registry("variable provider")
+
+
+def of(environment: Environment) -> Variables:
+    """Everything that commands in `environment` receive; a provider wins over a stored variable."""
+    values = {str(name): str(value) for name, value in environment.variables.items()}
+    secrets: dict[str, str] = {}
+    path: tuple[str, ...] = ()
+    for provider in providers.values():
+        given = provider(environment)
+        values |= given.values
+        secrets |= given.secrets
+        path += given.path
+    return Variables(values, secrets, path)
+
+
+def process_environment(*, given: Variables, bound: Mapping[str, str], home: str) -> dict[str, str]:
+    """The whole environment of a command, built from nothing: a fixed few, the environment's, the parameters'."""
+    fixed = {
+        "PATH": os.pathsep.join((*given.path, _SYSTEM_PATH)),
+        "HOME": home,
+        "PWD": home,
+        "TMPDIR": home,
+        "LANG": "C.UTF-8",
+        "TERM": "dumb",
+        "TZ": "UTC",
+        "PAGER": "cat",
+    }
+    # A parameter never replaces what decides how programs are found and started.
+    clean = {name: value for name, value in bound.items() if name not in fixed and not name.startswith("LD_")}
+    return fixed | dict(given.values) | clean
+
+
+def of_the_console(environment: Environment) -> Variables:
+    """The environment `self`: this console's own PostgreSQL, Valkey, address and data directory."""
+    if environment.name != SELF:
+        return Variables()
+    values = {
+        "DATABASE_URL": settings.DATABASE_URL,
+        "VALKEY_URL": settings.REDIS_URL,
+        "ERPOPS_URL": settings.PUBLIC_URL,
+        "ERPOPS_DATA": str(settings.DATA_DIR),
+    }
+    secrets = {f"{name} password": password_in(values[name]) for name in ("DATABASE_URL", "VALKEY_URL")}
+    return Variables(values, {name: value for name, value in secrets.items() if value}, tuple(embedded.paths()))
+
+
+def password_in(url: str) -> str:
+    """The password of a URL, decoded; empty if it has none."""
+    return unquote(urlsplit(url).password or "")

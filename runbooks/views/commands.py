@@ -1,0 +1,99 @@
+"""Running one command: the question that its risk asks first, and the request."""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from erpops import access
+from erpops.htmx import HtmxRequest
+from incidents.views.answers import sheet, working_on
+from runbooks import runner, walk
+from runbooks.choices import Risk
+from runbooks.views import walking
+from runbooks.views.steps import chosen
+from runbooks.views.walking import REFUSALS, Walk, fetch
+
+
+@require_GET
+@access.needs("run_commands")
+def confirm(request: HtmxRequest, number: int, execution: int, position: int, command: int) -> HttpResponse:
+    """What stands between a person and a command that changes something: a strip, or a sheet."""
+    opened = _opened(request, number, execution, position, command)
+    context = _question(opened, command)
+    if context["command"].gate == Risk.CHANGE and request.htmx:
+        return render(request, "runbooks/room/_strip.html", context)
+    return sheet(request, "runbooks/room/confirm_sheet.html", context)
+
+
+@require_POST
+@access.needs("run_commands")
+def run(request: HtmxRequest, number: int, execution: int, position: int, command: int) -> HttpResponse:
+    """Ask for one attempt. A second click finds the first one's attempt."""
+    opened = _opened(request, number, execution, position, command)
+    asked = opened.step.commands[command]
+    if asked.gate != Risk.READ and request.POST.get("shown") != walk.digest(asked):
+        problem = "The command changed since you looked at it. Read it again before you run it."
+        return _again(request, opened, command, problem)
+    try:
+        runner.request(
+            step_run=opened.step.run,
+            command=command,
+            by=request.user,
+            values=chosen(opened),
+            confirmation=_confirmation(request, asked.gate),
+        )
+    except REFUSALS as error:
+        return _again(request, opened, command, str(error))
+    response = walking.leaves(request, walking.again(opened))
+    response.headers["HX-Trigger"] = "sheet:close"
+    return response
+
+
+def _again(request: HtmxRequest, opened: Walk, command: int, problem: str) -> HttpResponse:
+    """The refusal beside its cause: in the sheet if one was open, else at the command."""
+    asked = opened.step.commands[command]
+    if asked.gate in {Risk.DISRUPT, Risk.DESTROY} and request.htmx:
+        return sheet(
+            request, "runbooks/room/confirm_sheet.html", _question(opened, command) | {"problem": problem}, status=422
+        )
+    error = runner.Refused(problem)
+    return walking.leaves(request, walking.refused(opened, error, at=command), status=409)
+
+
+def _confirmation(request: HtmxRequest, gate: str) -> Any:
+    """What the person said, in the shape that the runner checks."""
+    if gate == Risk.READ:
+        return None
+    if gate == Risk.CHANGE:
+        return request.POST.get("confirm", "")
+    return {
+        "reason": request.POST.get("reason", "").strip()[:300],
+        "target": request.POST.get("target", "").strip()[:80],
+    }
+
+
+def _opened(request: HtmxRequest, number: int, execution: int, position: int, command: int) -> Walk:
+    working_on(request, number)
+    opened = fetch(request, number, execution, position)
+    if command >= len(opened.step.commands):
+        raise Http404("This step has no such command.")
+    return opened
+
+
+def _question(opened: Walk, index: int) -> dict[str, Any]:
+    asked = opened.step.commands[index]
+    return walking.context(opened) | {
+        "command": asked,
+        "shown": walk.digest(asked),
+        "verb": _verb(asked.text, opened.execution.environment.label),
+    }
+
+
+def _verb(text: str, where: str) -> str:
+    """The confirming button repeats what happens and where: "Restart on erpops itself"."""
+    words = text.lower()
+    verbs = ("restart", "stop", "terminate", "cancel", "kill", "drop", "delete", "purge", "flush", "restore", "rollback")
+    found = next((verb for verb in (*verbs, "scale", "apply", "analyze", "vacuum", "reload") if verb in words), "run")
+    return f"{found.capitalize()} on {where}"

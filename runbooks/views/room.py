@@ -1,0 +1,180 @@
+"""The runbook part of the incident room: what matches, starting it, and the step that is open."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from erpops import access
+from erpops.htmx import HtmxRequest
+from incidents.access import get_incident_for, may_operate
+from incidents.models import Incident
+from incidents.views import room as incident_room
+from incidents.views.answers import refused, working_on
+from runbooks import executions, page_queries
+from runbooks.access import visible_runbooks
+from runbooks.choices import ExecutionStatus
+from runbooks.models import Execution
+from runbooks.views import walking
+from runbooks.views.walking import REFUSALS, Walk, fetch
+
+FOUND = 12
+
+
+def panel(request: HttpRequest, incident: Incident) -> dict[str, Any]:
+    """Panel context: the execution that the address names, else the one in progress, else what matches."""
+    walks = page_queries.walks(incident)
+    named = request.resolver_match.kwargs if request.resolver_match else {}
+    chosen = _chosen(walks, named.get("execution"))
+    context = {"incident": incident, "others": [walk for walk in walks if walk is not chosen]}
+    if chosen is None or request.GET.get("runbooks"):
+        return context | _finder(request, incident)
+    opened = _open(request, incident, chosen, named.get("position"))
+    return context | walking.context(opened)
+
+
+def _chosen(walks: list[Execution], named: int | None) -> Execution | None:
+    if named is not None:
+        return next((walk for walk in walks if walk.pk == named), None)
+    active = [walk for walk in walks if walk.status == ExecutionStatus.ACTIVE]
+    return (active or walks or [None])[0]
+
+
+def _open(request: HttpRequest, incident: Incident, execution: Execution, position: int | None) -> Walk:
+    opened = Walk(user=walking.user_of(request), incident=incident, execution=execution, position=position or 0)
+    if position is None:
+        opened.position = next((run.position for run in opened.runs if run.status in {"current", "running"}), 0)
+        if not any(run.status in {"current", "running"} for run in opened.runs):
+            opened.position = opened.next_position
+    return opened
+
+
+def _finder(request: HttpRequest, incident: Incident) -> dict[str, Any]:
+    """Matches, or what a search finds; `asked` is what was searched for."""
+    asked = request.GET.get("q", "").strip()[:200]
+    suggestions = page_queries.suggestions(incident)
+    shelf = page_queries.search(visible_runbooks(request.user), text=asked) if asked else None
+    return {
+        "suggestions": suggestions,
+        "asked": asked,
+        "found": page_queries.cards(shelf[:FOUND]) if shelf is not None else [],
+        "may_start": incident.is_open and may_operate(request.user, incident.environment),
+    }
+
+
+@require_GET
+@access.needs("see_console")
+def finder(request: HtmxRequest, number: int) -> HttpResponse:
+    """The matching runbooks and the search; the room itself without scripts."""
+    incident = get_incident_for(request.user, number)
+    if not request.htmx:
+        return incident_room.render_room(request, incident)
+    walks = page_queries.walks(incident)
+    context = {"incident": incident, "others": walks, **_finder(request, incident)}
+    return render(request, "runbooks/room/_finder.html", context)
+
+
+@require_POST
+@access.needs("run_commands")
+def start(request: HtmxRequest, number: int, slug: str) -> HttpResponse:
+    """Walk the published version of a runbook in this incident; twice is once."""
+    incident = working_on(request, number)
+    runbook = get_object_or_404(visible_runbooks(request.user), slug=slug)
+    room = reverse("room", args=[number])
+    if not incident.is_open:
+        return refused(request, f"{incident.reference} is resolved. Reopen it to start a runbook.", room)
+    try:
+        execution = executions.start(
+            runbook=runbook, incident=incident, environment=incident.environment, by=request.user
+        )
+    except REFUSALS as error:
+        return refused(request, str(error), room)
+    opened = _open(request, incident, execution, None)
+    return walking.whole(request, opened, moved=True)
+
+
+@require_GET
+@access.needs("see_console")
+def step(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+    """A step: the fragment for htmx, the room opened at it otherwise."""
+    opened = fetch(request, number, execution, position)
+    if not request.htmx:
+        return incident_room.render_room(request, opened.incident)
+    response = render(request, "runbooks/room/_walk.html", walking.context(opened))
+    response.headers["Vary"] = "HX-Request, Cookie"
+    return response
+
+
+@require_GET
+@access.needs("see_console")
+def pulse(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+    """What changed on an open step since the page was drawn; nothing (204) if nothing did."""
+    opened = fetch(request, number, execution, position)
+    opened.have = frozenset(int(item) for item in request.GET.get("have", "").split(",") if item.isdigit())
+    if request.GET.get("token") == opened.token:
+        return HttpResponse(status=204)
+    if request.GET.get("holder") == str(opened.execution.holder_id) and opened.active:
+        return walking.leaves(request, opened)
+    # Who may act changed, so every button does: the step is drawn again as a whole.
+    response = render(request, "runbooks/room/_walk.html", walking.context(opened))
+    response.headers["HX-Retarget"] = "#walk"
+    response.headers["HX-Reswap"] = "outerHTML"
+    return response
+
+
+@require_POST
+@access.needs("run_commands")
+def viewed(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+    """The holder of the baton looks at a step: it counts as viewed from now on."""
+    opened = fetch(request, number, execution, position)
+    if opened.may_act:
+        executions.go_to(step_run=opened.runs[position], by=request.user)
+    return walking.leaves(request, walking.again(opened))
+
+
+@require_POST
+@access.needs("run_commands")
+def take_over(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
+    """Take the baton: from now on this person runs, the others read."""
+    opened = fetch(request, number, execution, _position(request))
+    working_on(request, number)
+    try:
+        executions.take_over(execution=opened.execution, by=request.user)
+    except REFUSALS as error:
+        return walking.whole(request, walking.refused(opened, error), status=409)
+    return walking.whole(request, walking.again(opened))
+
+
+@require_POST
+@access.needs("run_commands")
+def complete(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
+    """Say that the runbook is done; what was skipped or failed is listed with it."""
+    return _end(request, number, execution, executions.complete)
+
+
+@require_POST
+@access.needs("run_commands")
+def abandon(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
+    """Leave the runbook unfinished, for another one or for good."""
+    return _end(request, number, execution, executions.abandon)
+
+
+def _end(request: HtmxRequest, number: int, execution: int, act: Any) -> HttpResponse:
+    opened = fetch(request, number, execution, _position(request))
+    working_on(request, number)
+    try:
+        act(execution=opened.execution, by=request.user)
+    except REFUSALS as error:
+        return walking.whole(request, walking.refused(opened, error), status=409)
+    return walking.whole(request, walking.again(opened))
+
+
+def _position(request: HttpRequest) -> int:
+    value = request.POST.get("position", "0")
+    if not value.isdecimal() or len(value) > 6:
+        raise Http404("This runbook has no such step.")
+    return int(value)
+
+

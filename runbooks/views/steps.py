@@ -1,0 +1,137 @@
+"""Acts on a step as a whole: values, done, skipped, a pasted result."""
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_POST
+
+from erpops import access
+from erpops.htmx import HtmxRequest
+from incidents import lifecycle
+from incidents.views.answers import working_on
+from runbooks import executions, parameters, runner, walk
+from runbooks.choices import RunStatus, StepStatus
+from runbooks.forms import PasteForm, SkipForm
+from runbooks.views import walking
+from runbooks.views.walking import REFUSALS, Walk, fetch
+
+
+@require_POST
+@access.needs("run_commands")
+def values(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+    """Keep the values that this step's commands ask for."""
+    opened = _acting(request, number, execution, position)
+    typed = {name: request.POST.get(f"value:{name}", "").strip() for name in _asked(opened)}
+    wrong = {name: sentence for name, sentence in _wrong(opened, typed).items() if sentence}
+    if wrong:
+        opened.typed, opened.wrong = typed, wrong
+        if not request.htmx:
+            opened.refused = " ".join(f"{name}: {sentence}" for name, sentence in wrong.items())
+        return walking.whole(request, opened, status=422)
+    return _settle(request, opened, executions.set_values, execution=opened.execution, values=typed, stay=True)
+
+
+def _asked(opened: Walk) -> list[str]:
+    return [answer.name for answer in opened.step.parameters]
+
+
+def _wrong(opened: Walk, typed: dict[str, str]) -> dict[str, str]:
+    """A sentence per value that its type refuses; an empty one is allowed, the command just stays shut."""
+    compiled = walk.step_of(opened.execution.version.compiled, opened.step.run)
+    asked = {item["name"]: item for command in compiled.get("commands", []) for item in command["parameters"]}
+    return {name: parameters.validate(asked[name], value) or "" for name, value in typed.items() if value}
+
+
+@require_POST
+@access.needs("run_commands")
+def done(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+    """A person says that the step is done; for a list, every item of it must have been ticked."""
+    opened = _acting(request, number, execution, position)
+    unticked = len(opened.step.items) - len(set(request.POST.getlist("item")))
+    if unticked > 0:
+        what = "One item is" if unticked == 1 else f"{unticked} items are"
+        opened.refused = f"{what} not ticked yet. Tick them, or skip the step with a reason."
+        return walking.whole(request, opened, status=422)
+    note = request.POST.get("note", "").strip()[:4000]
+    return _settle(request, opened, executions.mark_done, step_run=opened.step.run, note=note)
+
+
+@require_POST
+@access.needs("run_commands")
+def skip(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+    """Leave the step out, with the reason that stands in the timeline."""
+    opened = _acting(request, number, execution, position)
+    form = SkipForm(request.POST)
+    if not form.is_valid():
+        opened.refused = " ".join(message for errors in form.errors.values() for message in errors)
+        return walking.whole(request, opened, status=422)
+    return _settle(request, opened, executions.skip, step_run=opened.step.run, reason=form.reason)
+
+
+@require_POST
+@access.needs("run_commands")
+def reads(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+    """Run the step's reading commands one after the other; each press, and each end, starts the next.
+
+    A failure ends it: the command after a failed one is only run by its own button.
+    """
+    opened = _acting(request, number, execution, position)
+    batch = [
+        command
+        for command in opened.step.reads
+        if command.latest is None or command.latest.status != RunStatus.SUCCEEDED
+    ]
+    if not batch or opened.step.busy:
+        return walking.leaves(request, walking.again(opened))
+    try:
+        runner.request(
+            step_run=opened.step.run,
+            command=batch[0].index,
+            by=request.user,
+            values=chosen(opened),
+            confirmation=None,
+        )
+    except REFUSALS as error:
+        return walking.leaves(request, walking.refused(opened, error, at=batch[0].index), status=409)
+    return walking.leaves(request, walking.again(opened))
+
+
+@require_POST
+@access.needs("run_commands")
+def paste(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+    """Keep what a command printed that was run somewhere else, as a note of the incident."""
+    opened = _acting(request, number, execution, position)
+    form = PasteForm(request.POST)
+    if not form.is_valid():
+        opened.refused = " ".join(message for errors in form.errors.values() for message in errors)
+        return walking.whole(request, opened, status=422)
+    text = form.note(step=f"Step {position + 1}, {opened.step.title}", commands=opened.step.commands)
+    lifecycle.add_note(incident=opened.incident, text=text, by=request.user)
+    response = walking.whole(request, walking.again(opened))
+    response.headers["HX-Trigger"] = '{"toast": {"text": "Kept in the timeline."}}'
+    return response
+
+
+def chosen(opened: Walk) -> dict[str, str]:
+    """The values as the page shows them: given ones, else the alert's, else the text's own."""
+    return {answer.name: answer.value for answer in opened.step.parameters if answer.value}
+
+
+def _acting(request: HtmxRequest, number: int, execution: int, position: int) -> Walk:
+    working_on(request, number)
+    return fetch(request, number, execution, position)
+
+
+def _settle(request: HtmxRequest, opened: Walk, act: object, *, stay: bool = False, **given: object) -> HttpResponse:
+    """Do `act`; then the next open step is shown, or the same one if it is to `stay`."""
+    assert callable(act)
+    try:
+        act(by=request.user, **given)
+    except REFUSALS as error:
+        return walking.whole(request, walking.refused(opened, error), status=409)
+    fresh = walking.again(opened)
+    if stay or fresh.last:
+        return walking.whole(request, fresh)
+    fresh = walking.again(opened, fresh.next_position)
+    if fresh.step.run.status == StepStatus.PENDING and fresh.may_act:
+        executions.go_to(step_run=fresh.step.run, by=request.user)
+        fresh = walking.again(opened, fresh.position)
+    return walking.whole(request, fresh, moved=True)

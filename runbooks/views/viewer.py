@@ -1,0 +1,106 @@
+"""The output viewer of one attempt: what stands in it when a page is rendered."""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.safestring import SafeString
+
+from erpops.templatetags.words import duration
+from runbooks import output
+from runbooks.choices import TERMINAL_RUNS, RunStatus
+from runbooks.models import CommandRun
+
+SHOWN_LINES = 500
+_CONTAINMENT = {
+    "cgroup": "contained in a cgroup",
+    "pidns": "contained in a process namespace",
+    "subreaper": "contained by a subreaper",
+}
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """What components/output.html needs. `seq` is the cursor behind the last line in `lines`."""
+
+    run: CommandRun
+    lines: SafeString
+    seq: int
+    earlier_url: str
+    raw_url: str
+    page_url: str
+    find_url: str
+    status_text: str
+    where: str
+
+    @property
+    def ended(self) -> bool:
+        return self.run.status in TERMINAL_RUNS
+
+
+def viewer(run: CommandRun, *, number: int) -> Viewer:
+    """The tail of the output of `run`, an attempt in incident `number`."""
+    tail = output.tail(run=run, limit=SHOWN_LINES)
+    return Viewer(
+        run=run,
+        lines=tail.html,
+        seq=tail.seq,
+        earlier_url=reverse("run_lines", args=[number, run.pk]) if tail.first > 1 else "",
+        raw_url=reverse("run_raw", args=[number, run.pk]),
+        page_url=reverse("run_output", args=[number, run.pk]),
+        find_url=reverse("run_find", args=[number, run.pk]),
+        status_text=status_text(run),
+        where=where(run),
+    )
+
+
+def status_text(run: CommandRun) -> str:
+    """How it went, in one line: exit in words, duration, size."""
+    parts = [outcome(run)]
+    if run.started_at and run.ended_at:
+        took = (run.ended_at - run.started_at).total_seconds()
+        parts.append(f"took {took:.1f} s" if took < 10 else f"took {duration(took)}")
+    if run.output_bytes and run.status in TERMINAL_RUNS:
+        parts.append(_size(run.output_bytes))
+    if run.dropped_bytes:
+        parts.append(f"{_size(run.dropped_bytes)} in the middle not kept")
+    return " · ".join(parts)
+
+
+def outcome(run: CommandRun) -> str:
+    """The result as a sentence's beginning, with the reason where there is one."""
+    said = {
+        RunStatus.QUEUED: "Waiting for a worker",
+        RunStatus.CLAIMED: "Starting",
+        RunStatus.RUNNING: "Running",
+        RunStatus.SUCCEEDED: "Succeeded, exit 0",
+        RunStatus.FAILED: _failure(run),
+        RunStatus.TIMED_OUT: f"Stopped at its time limit of {duration(run.timeout_s)}",
+        RunStatus.STOPPED: "Stopped",
+        RunStatus.STOP_UNCONFIRMED: f"Stop unconfirmed: it may still run on {run.host or 'the worker'}",
+        RunStatus.NOT_STARTED: "Not started",
+        RunStatus.OUTCOME_UNKNOWN: "Outcome unknown: the worker vanished while it ran",
+    }[RunStatus(run.status)]
+    if run.status in {RunStatus.QUEUED, RunStatus.CLAIMED, RunStatus.RUNNING} and run.stop_requested_at:
+        said = "Stopping"
+    return f"{said} — {run.reason}" if run.reason else said
+
+
+def _failure(run: CommandRun) -> str:
+    code = run.exit_code
+    if code is None:
+        return "Failed"
+    if code < 0:
+        return f"Failed, killed by signal {-code}"
+    words = {126: "not executable", 127: "command not found"}.get(code, "")
+    return f"Failed, exit {code}" + (f" ({words})" if words else "")
+
+
+def where(run: CommandRun) -> str:
+    """Which machine, under whose name, held in by what."""
+    parts = [f"on {run.host}" if run.host else "", f"asked by {run.requested_by}"]
+    parts.append(_CONTAINMENT.get(run.containment, run.containment))
+    return " · ".join(part for part in parts if part)
+
+
+def _size(count: int) -> str:
+    return f"{count} B" if count < 1024 else f"{count / 1024:.0f} KB" if count < 1024**2 else f"{count / 1024**2:.1f} MB"

@@ -1,0 +1,222 @@
+"""What every act on an execution shares: fetch it, show it, refuse with a sentence."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+
+from erpops.access import NotAllowed
+from erpops.transitions import IllegalMove
+from incidents.access import get_incident_for, may_operate
+from incidents.models import Incident
+from runbooks import access as runbook_access
+from runbooks import page_queries, parameters, runner, variables, walk
+from runbooks.choices import ExecutionStatus
+from runbooks.models import Execution, StepRun, Version
+from runbooks.views.viewer import Viewer, viewer
+
+# Every way in which the writers refuse an act with a sentence for a person.
+REFUSALS = (IllegalMove, NotAllowed, runner.Refused, parameters.MissingValues, parameters.Unbindable)
+
+
+@dataclass
+class Walk:
+    """An execution opened at a step, for one person."""
+
+    user: User
+    incident: Incident
+    execution: Execution
+    position: int
+    refused: str = ""
+    refused_at: int | None = None
+    have: frozenset[int] = frozenset()
+    typed: dict[str, str] = field(default_factory=dict)
+    wrong: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def runs(self) -> list[StepRun]:
+        return page_queries.steps(self.execution)
+
+    @cached_property
+    def step(self) -> walk.StepView:
+        return walk.step_view(
+            self.execution,
+            self.runs,
+            position=self.position,
+            attempts=page_queries.attempts(self.runs[self.position]),
+            labels=page_queries.alert_labels(self.incident),
+            provided=variables.names(self.execution.environment),
+        )
+
+    @cached_property
+    def rail(self) -> list[walk.RailPhase]:
+        pattern = reverse("walk_step", args=[self.incident.pk, self.execution.pk, 987654321])
+        return walk.rail(
+            self.execution, self.runs, viewed=self.position, url=pattern.replace("987654321", "{}")
+        )
+
+    @cached_property
+    def viewers(self) -> dict[int, Viewer]:
+        """The output of the latest attempt of each command that has one."""
+        return {
+            command.index: viewer(command.latest, number=self.incident.pk)
+            for command in self.step.commands
+            if command.latest
+        }
+
+    @property
+    def token(self) -> str:
+        attempts = [run for command in self.step.commands for run in command.runs]
+        return walk.token(self.runs, attempts, self.execution.holder_id)
+
+    @property
+    def shown(self) -> str:
+        """The attempts whose output the page has by now, as the page sends them back."""
+        return ",".join(str(view.run.pk) for view in self.viewers.values())
+
+    @property
+    def active(self) -> bool:
+        return self.execution.status == ExecutionStatus.ACTIVE
+
+    @property
+    def holds(self) -> bool:
+        return self.execution.holder_id == self.user.pk
+
+    @cached_property
+    def operator(self) -> bool:
+        return may_operate(self.user, self.execution.environment)
+
+    @property
+    def may_act(self) -> bool:
+        return self.active and self.holds and self.operator
+
+    @property
+    def why_not(self) -> str:
+        """Why this person cannot act now, as the tooltip of each button says it."""
+        if not self.active:
+            return "This runbook is finished."
+        if not self.operator:
+            return f"You may read here, but not run commands on {self.execution.environment.label}."
+        if not self.holds:
+            return f"{self.holder_name} works this runbook. Take over to act."
+        return ""
+
+    @property
+    def holder_name(self) -> str:
+        holder = self.execution.holder
+        return (holder.get_full_name() or holder.get_username()) if holder else "Nobody"
+
+    @property
+    def done(self) -> int:
+        return sum(run.status in {"passed", "failed", "skipped"} for run in self.runs)
+
+    @property
+    def last(self) -> bool:
+        return self.done == len(self.runs)
+
+    @property
+    def newer(self) -> Version | None:
+        """The version published since this execution froze its own."""
+        current = self.execution.version.runbook.current
+        return current if current and current.number > self.execution.version.number else None
+
+    @property
+    def leftovers(self) -> list[tuple[str, str, str]]:
+        return walk.leftovers(self.runs, self.execution.version.compiled)
+
+    @property
+    def next_position(self) -> int:
+        return walk.next_open(self.runs, after=self.position)
+
+
+def fetch(request: HttpRequest, number: int, execution: int, position: int = 0) -> Walk:
+    """The execution of the incident, opened at `position`; 404 for what is not there or not theirs."""
+    incident = get_incident_for(request.user, number)
+    found = runbook_access.get_execution_for(request.user, execution)
+    if found.incident_id != incident.pk:
+        raise Http404("There is no such runbook in this incident.")
+    have = frozenset(int(item) for item in request.POST.get("have", "").split(",") if item.isdigit())
+    opened = Walk(user=user_of(request), incident=incident, execution=found, position=position, have=have)
+    if position >= len(opened.runs) and opened.runs:
+        raise Http404("This runbook has no such step.")
+    return opened
+
+
+def user_of(request: HttpRequest) -> User:
+    """The person behind a request that passed sign-in."""
+    assert isinstance(request.user, User)  # LoginRequiredMiddleware let it pass
+    return request.user
+
+
+def step_url(opened: Walk, position: int | None = None) -> str:
+    """The permanent address of a step of an execution."""
+    at = opened.position if position is None else position
+    return reverse("walk_step", args=[opened.incident.pk, opened.execution.pk, at])
+
+
+def whole(request: HttpRequest, opened: Walk, *, moved: bool = False, status: int = 200) -> HttpResponse:
+    """Answer an act with the opened step: the fragment for htmx, else a redirect to its address.
+
+    `moved` says that another step is open than the address of the page shows.
+    """
+    if not getattr(request, "htmx", False):
+        if opened.refused:
+            messages.error(request, opened.refused)
+        return redirect(step_url(opened))
+    response = render(request, "runbooks/room/_walk.html", context(opened), status=status)
+    if moved:
+        response.headers["HX-Push-Url"] = step_url(opened)
+    return response
+
+
+def leaves(request: HttpRequest, opened: Walk, *, status: int = 200) -> HttpResponse:
+    """Answer an act on a command: only what changes by it, swapped out of band, so that output stays put."""
+    if not getattr(request, "htmx", False):
+        return whole(request, opened)
+    response = render(request, "runbooks/room/_leaves.html", context(opened), status=status)
+    response.headers["HX-Reswap"] = "none"
+    return response
+
+
+def context(opened: Walk) -> dict[str, Any]:
+    """The template's names."""
+    return {
+        "walk": opened,
+        "incident": opened.incident,
+        "execution": opened.execution,
+        "step": opened.step,
+        "environment": opened.execution.environment,
+        "skip_reasons": walk.SKIP_REASONS,
+    }
+
+
+def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
+    """The same step with the sentence of the refusal beside its cause: command `at`, or the step."""
+    fresh = Walk(
+        user=opened.user,
+        incident=opened.incident,
+        execution=opened.execution,
+        position=opened.position,
+        refused=str(error),
+        refused_at=at,
+        have=opened.have,
+    )
+    fresh.execution.refresh_from_db(fields=["status", "holder", "values"])
+    return fresh
+
+
+def again(opened: Walk, position: int | None = None) -> Walk:
+    """The execution read anew after an act, opened at `position`."""
+    opened.execution.refresh_from_db(fields=["status", "holder", "values", "ended_at"])
+    return Walk(
+        user=opened.user,
+        incident=opened.incident,
+        execution=opened.execution,
+        position=opened.position if position is None else position,
+        have=opened.have,
+    )
