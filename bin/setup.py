@@ -30,7 +30,7 @@ STAMPS = CACHE / "stamps.json"
 LEAST_PYTHON, LEAST_NODE = (3, 11), 18
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-dev.lock"}
 VENDORED = {"node_modules/@tabler/core/dist/css/tabler.min.css": "static/vendor/tabler.min.css"}
-COMPILE = "pip compile --universal --generate-hashes --no-annotate --no-header --python-version 3.11".split()
+COMPILE = ["pip", "compile", "--universal", "--generate-hashes", "--no-annotate", "--no-header"]
 COMPILED = {
     "requirements-uv.lock": ["requirements-uv.in"],
     "requirements-node.lock": ["requirements-node.in"],
@@ -78,7 +78,6 @@ def set_up(profile: str) -> None:
         ("Installer", boot_stamp, make_boot),
         ("Python packages", lambda: packages_stamps(profile), lambda: make_venv(profile)),
         ("Front-end assets", lambda: assets_stamps(profile), lambda: make_assets(profile)),
-        ("Static files", static_stamp, collect_static),
     ]
     for number, (title, stamps, make) in enumerate(steps, 1):
         if read_stamps().get(title) in stamps():
@@ -114,7 +113,7 @@ def check_writable() -> None:
         ) from error
 
 
-# The four steps.
+# The three steps.
 
 
 def make_boot() -> None:
@@ -173,22 +172,16 @@ def copy_vendored(source: Path, target: Path) -> None:
     partial.replace(target)
 
 
-def collect_static() -> None:
-    # Collecting needs settings, not secrets: a throw-away key keeps it from making a data directory.
-    run(
-        [python_of(VENV), "manage.py", "collectstatic", "--noinput", "--clear", "--verbosity", "0"],
-        "the static files could not be collected",
-        extra={"ERPOPS_SECRET_KEY": "collecting static files"},
-    )
-
-
 def make_locks() -> None:
     if read_stamps().get("Installer") not in boot_stamp():
         make_boot()
         write_stamp("Installer", boot_stamp()[0])
     for lock, arguments in COMPILED.items():
         print(lock, flush=True)
-        run(uv(*COMPILE, *arguments, "--upgrade", "-o", lock), f"{lock} could not be made")
+        run(
+            uv(*COMPILE, "--python-version", "3.11", *arguments, "--upgrade", "-o", lock),
+            f"{lock} could not be made",
+        )
 
 
 # Stamps: what each step depends on. A step lists every stamp that satisfies it, its own first.
@@ -210,14 +203,6 @@ def assets_stamps(profile: str) -> list[str]:
     if profile == "test":
         made.append(ROOT / "node_modules" / "axe-core" / "axe.min.js")
     return [f"{name} {digest(*made, ROOT / 'package-lock.json')}" for name in names]
-
-
-def static_stamp() -> list[str]:
-    """Names, sizes and times of everything below static/: cheap, and changes with every edit."""
-    files = sorted(path for path in (ROOT / "static").rglob("*") if path.is_file())
-    facts = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files]
-    collected = (ROOT / "staticfiles" / "staticfiles.json").exists()
-    return [hashlib.sha256("\n".join([str(collected), *facts]).encode()).hexdigest()]
 
 
 def digest(*paths: Path) -> str:

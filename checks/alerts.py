@@ -4,17 +4,20 @@ import json
 from datetime import datetime
 
 from checks.models import Check
-from incidents import intake
+from incidents import intake, lifecycle
 from incidents.choices import AlertStatus
-from incidents.models import Source
+from incidents.models import Incident, Source
 from incidents.sources.parsed import ParsedAlert
 
 SOURCE_KIND = "checks"
 
 
 def fire(*, check: Check, severity: str, summary: str, at: datetime) -> None:
-    """Raise the check's alert, or raise it anew with another severity, in the running transaction."""
-    _send(check, status=AlertStatus.FIRING, severity=severity, summary=summary, at=at)
+    """Raise the check's alert, or make a standing one more severe, in the running transaction."""
+    folded = _send(check, status=AlertStatus.FIRING, severity=severity, summary=summary, at=at)
+    # Intake takes a standing alert's second message as a repetition; a check sends one only when it got worse.
+    for incident in Incident.objects.filter(pk__in=folded.incident_ids):
+        lifecycle.raise_severity(incident=incident, to=severity)
 
 
 def end(*, check: Check, at: datetime) -> None:
@@ -28,7 +31,7 @@ def end(*, check: Check, at: datetime) -> None:
     )
 
 
-def _send(check: Check, *, status: str, severity: str, summary: str, at: datetime) -> None:
+def _send(check: Check, *, status: str, severity: str, summary: str, at: datetime) -> intake.Folded:
     source = Source.objects.filter(kind=SOURCE_KIND).order_by("pk").first()
     if source is None:
         raise Source.DoesNotExist("There is no source of the kind “checks”; run `manage.py prepare`.")
@@ -63,4 +66,4 @@ def _send(check: Check, *, status: str, severity: str, summary: str, at: datetim
         "labels": alert.labels,
         "summary": summary,
     }
-    intake.fold([intake.Incoming(source=source, body=json.dumps(body).encode(), alerts=[alert])])
+    return intake.fold([intake.Incoming(source=source, body=json.dumps(body).encode(), alerts=[alert])])[0]

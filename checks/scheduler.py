@@ -6,6 +6,7 @@ become one, at a random moment soon, so that checks which were late together are
 
 import logging
 import time
+from typing import Any
 
 from celery.exceptions import CeleryError
 from django.db import connection, transaction
@@ -13,10 +14,11 @@ from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F,
 from kombu.exceptions import KombuError
 
 from checks import verdicts
+from checks.choices import Verdict
 from checks.models import Check, Result
 from erpops import beats, clock
 from erpops.celery import app
-from erpops.claims import claim, held
+from erpops.claims import claim
 from erpops.clock import Now, seconds
 
 logger = logging.getLogger(__name__)
@@ -71,7 +73,8 @@ def spread_late() -> int:
     """Give new checks, and those late by more than an interval, a slot of their own soon."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """UPDATE checks_check SET next_at = now() + random() * least(interval_s, %s) * interval '1 second'
+            """UPDATE checks_check SET
+                 next_at = now() + random() * least(interval_s, %s) * interval '1 second'
                WHERE enabled AND (next_at IS NULL OR next_at < now() - interval_s * interval '1 second')
                  AND (lease_until IS NULL OR lease_until < now())""",
             [SPREAD_S],
@@ -139,7 +142,7 @@ def silence() -> int:
     """Say once of each check without a measurement for three intervals that nothing is known of it."""
     silent = (
         Check.objects.filter(enabled=True, target__enabled=True, last_at__isnull=False)
-        .exclude(verdict__in=["unknown", "new"])
+        .exclude(verdict__in=[Verdict.UNKNOWN, Verdict.NEW])
         .filter(last_at__lt=_before(Now(), F("interval_s") * SILENT_INTERVALS + F("timeout_s")))
     )
     return sum(verdicts.fell_silent(check_id) for check_id in silent.values_list("pk", flat=True)[:BATCH])
@@ -152,18 +155,13 @@ def forget() -> int:
     return Result.objects.filter(pk__in=[pk for pk, at in oldest if at < limit]).delete()[0]
 
 
-def release(check: Check) -> None:
-    """End a claim whose work is done, so that the check may run again before its lease ends."""
-    held(check).update(lease_until=None, claimed_by="")
+def _after(moment: Any, length_s: Any) -> ExpressionWrapper:
+    return ExpressionWrapper(moment + _length(length_s), output_field=DateTimeField())
 
 
-def _after(moment: object, length_s: object) -> ExpressionWrapper:
-    return ExpressionWrapper(moment + _length(length_s), output_field=DateTimeField())  # type: ignore[operator]
+def _before(moment: Any, length_s: Any) -> ExpressionWrapper:
+    return ExpressionWrapper(moment - _length(length_s), output_field=DateTimeField())
 
 
-def _before(moment: object, length_s: object) -> ExpressionWrapper:
-    return ExpressionWrapper(moment - _length(length_s), output_field=DateTimeField())  # type: ignore[operator]
-
-
-def _length(length_s: object) -> ExpressionWrapper:
-    return ExpressionWrapper(length_s * seconds(1), output_field=DurationField())  # type: ignore[operator]
+def _length(length_s: Any) -> ExpressionWrapper:
+    return ExpressionWrapper(length_s * seconds(1), output_field=DurationField())

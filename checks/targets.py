@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
 from checks.models import Target
@@ -46,6 +47,8 @@ def measure(*, target: Target, probe: str, options: Mapping[str, Any], timeout_s
         found = kind.measure(resolve(target), options, timeout_s)
     except ProbeFailed as failure:
         problem = str(failure)[:300]
+    except SoftTimeLimitExceeded:
+        problem = f"The probe took longer than its limit of {timeout_s:g} s."
     except Exception as error:
         logger.exception("Probe %s of %s broke", probe, target.name)
         problem = f"The probe itself broke: {type(error).__name__}. The worker's log has the details."

@@ -66,7 +66,7 @@ def settle(now: str, readings: list[Verdict], *, bad_needed: int, good_needed: i
 def record(*, check: Check, outcome: Outcome) -> bool:
     """Keep one measurement and what it changes; False when this claim no longer holds the check."""
     with transaction.atomic():
-        row = held(check).select_for_update().first()
+        row = held(check).select_for_update(of=("self",)).first()
         if row is None:
             return False
         now = clock.now()
@@ -152,7 +152,12 @@ def fell_silent(check_id: int) -> bool:
     It raises no alert, and a standing one stands: silence is neither bad nor good.
     """
     with transaction.atomic():
-        check = Check.objects.select_for_update().filter(pk=check_id).exclude(verdict=Verdict.UNKNOWN).first()
+        check = (
+            Check.objects.select_for_update(of=("self",))
+            .filter(pk=check_id)
+            .exclude(verdict=Verdict.UNKNOWN)
+            .first()
+        )
         if check is None or check.last_at is None:
             return False
         now = clock.now()
@@ -170,7 +175,7 @@ def fell_silent(check_id: int) -> bool:
 def retire(*, check: Check) -> None:
     """The check is switched off, muted for good or removed: end its alert, forget its verdict."""
     with transaction.atomic():
-        row = Check.objects.select_for_update().get(pk=check.pk)
+        row = Check.objects.select_for_update(of=("self",)).get(pk=check.pk)
         if row.firing:
             alerts.end(check=row, at=clock.now())
         row.verdict, row.verdict_since, row.streak, row.firing = Verdict.NEW, None, 0, ""

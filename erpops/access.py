@@ -11,7 +11,7 @@ from typing import Any, cast
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from guardian.shortcuts import get_objects_for_user
 
@@ -33,6 +33,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "start_drill": _STAFF,
     "edit_escalation": frozenset({ADMIN}),
     "edit_contacts": frozenset({ADMIN}),
+    "edit_people": frozenset({ADMIN}),
+    "edit_sources": frozenset({ADMIN}),
     "edit_checks": frozenset({ADMIN}),
     "mute_checks": _WORKING,
     "publish_runbooks": frozenset({ADMIN}),
@@ -95,6 +97,12 @@ def people_with_role(role: str) -> list[User]:
     return list(get_user_model().objects.filter(is_active=True, groups__name=role).order_by("username"))
 
 
+def staff() -> QuerySet[User]:
+    """Active accounts that see the console, by name."""
+    found = User.objects.filter(is_active=True, groups__name__in=_STAFF)
+    return found.distinct().order_by("username")
+
+
 def solo_mode() -> bool:
     """Whether exactly one active person could approve; ends by itself when a second appears."""
     return get_user_model().objects.filter(is_active=True, groups__name=LEAD).distinct().count() == 1
@@ -105,6 +113,6 @@ def granted_ids(user: Any, permission: str, model: type[Model]) -> Any:
 
     Global permissions and superuser rights do not count: a grant is about one object.
     """
-    return get_objects_for_user(
-        user, permission, klass=model, with_superuser=False, accept_global_perms=False
-    ).values("pk")
+    return get_objects_for_user(user, permission, klass=model, with_superuser=False, accept_global_perms=False).values(
+        "pk"
+    )

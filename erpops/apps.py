@@ -10,6 +10,8 @@ class ErpopsConfig(AppConfig):
         # These need loaded settings and apps.
         from erpops import sse, system_checks  # noqa: F401
         from erpops.doors import doors
+        from erpops.htmx import NavItem, nav
 
         doors.add("/live", sse.application)
+        nav.add("people", NavItem("People", "people", "people", "edit_people", ("/people/",), position=90))
         registry.freeze_all()

@@ -4,11 +4,11 @@ import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "erpops.settings")
 
-from django.core.asgi import get_asgi_application  # noqa: E402
+from django.core.asgi import get_asgi_application
 
 _django = get_asgi_application()
 
-from erpops.doors import Receive, Scope, Send, doors  # noqa: E402  (apps must be ready first)
+from erpops.doors import Receive, Scope, Send, doors  # noqa: E402  # apps must be ready first
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

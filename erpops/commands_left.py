@@ -19,9 +19,7 @@ def end(spool: Path, *, within: float, hurried: Callable[[], bool]) -> int:
     for pid, started in running.items():
         pids.signal_same(pid, started, signal.SIGTERM)
     deadline = time.monotonic() + within
-    while (
-        any(pids.is_same(*item) for item in running.items()) and time.monotonic() < deadline and not hurried()
-    ):
+    while any(pids.is_same(*item) for item in running.items()) and time.monotonic() < deadline and not hurried():
         time.sleep(0.02)
     for pid, started in running.items():
         below = pids.descendants(pid)

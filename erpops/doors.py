@@ -14,9 +14,18 @@ doors: Registry[App] = Registry("door")
 
 
 async def answer(
-    send: Send, status: int, body: bytes, *, kind: bytes = b"application/json", headers: list[tuple[bytes, bytes]] | None = None
+    send: Send,
+    status: int,
+    body: bytes,
+    *,
+    kind: bytes = b"application/json",
+    headers: list[tuple[bytes, bytes]] | None = None,
 ) -> None:
     """One whole response."""
-    top = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"x-content-type-options", b"nosniff")]
+    top = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
     await send({"type": "http.response.start", "status": status, "headers": top + (headers or [])})
     await send({"type": "http.response.body", "body": body})

@@ -16,9 +16,7 @@ from django.conf import settings
 
 MAX_BODY = 1_048_576
 # Never reached, whoever asks: cloud metadata lives on these.
-_METADATA = [
-    ipaddress.ip_network(block) for block in "169.254.0.0/16 168.63.129.16/32 fe80::/10 fd00:ec2::/32".split()
-]
+_METADATA = [ipaddress.ip_network(block) for block in "169.254.0.0/16 168.63.129.16/32 fe80::/10 fd00:ec2::/32".split()]
 _DENIED = [
     ipaddress.ip_network(block)
     for block in (
@@ -76,9 +74,7 @@ class _Backend(httpcore.SyncBackend):
         except OSError as error:
             raise httpcore.ConnectError(f"The name {host} does not resolve.") from error
         addresses = [str(entry[4][0]) for entry in found]
-        if host not in settings.EGRESS_ALLOW and any(
-            denied(address, private=self._private) for address in addresses
-        ):
+        if host not in settings.EGRESS_ALLOW and any(denied(address, private=self._private) for address in addresses):
             raise httpcore.ConnectError(
                 f"{host} is on a private or reserved network. An admin can allow it with ERPOPS_EGRESS_ALLOW."
             )
@@ -91,7 +87,7 @@ def client(*, timeout_s: float = 5.0, private: bool = False) -> httpx.Client:
     `private` only for addresses that an admin registered as a target.
     """
     transport = httpx.HTTPTransport(retries=0)
-    transport._pool = httpcore.ConnectionPool(  # type: ignore[attr-defined]
+    transport._pool = httpcore.ConnectionPool(
         ssl_context=httpx.create_ssl_context(trust_env=False),
         network_backend=_Backend(private=private),
         max_connections=4,

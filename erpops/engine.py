@@ -37,9 +37,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._stop = threading.Event()
-        self._ticks: list[tuple[str, Callable[[], int]]] = [
-            (name, import_module(name).tick) for name in MODULES
-        ]
+        self._ticks: list[tuple[str, Callable[[], int]]] = [(name, import_module(name).tick) for name in MODULES]
         self._next_beat = 0.0
 
     def stop(self, *_: object) -> None:

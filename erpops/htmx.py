@@ -26,13 +26,18 @@ class HtmxRequest(HttpRequest):
 
 @dataclass(frozen=True)
 class NavItem:
-    """A place in the rail: shown to people with `capability`; `match` are the URL prefixes that light it."""
+    """A place in the rail: shown to people with `capability`; `match` are the URL prefixes that light it.
+
+    `position` orders them (a phone's bar shows the first five); `key` opens it after `g`.
+    """
 
     label: str
     view: str
     icon: str
     capability: str
     match: tuple[str, ...]
+    position: int = 50
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,8 @@ def _nav(request: HttpRequest, user: User) -> list[dict[str, Any]]:
             "icon": item.icon,
             "active": path == "/" if item.match == ("/",) else path.startswith(item.match),
             "count": None,
+            "key": item.key,
         }
-        for item in nav.values()
+        for item in sorted(nav.values(), key=lambda item: item.position)
         if access.can(user, item.capability)
     ]

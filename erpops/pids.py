@@ -86,10 +86,10 @@ def group_members(pgid: int) -> list[int]:
     if not _LINUX:
         return []
     members = []
-    for entry in os.listdir("/proc"):
-        fields = _stat_fields(int(entry)) if entry.isdigit() else None
+    for pid in _all_pids():
+        fields = _stat_fields(pid)
         if fields and fields[0] not in ("Z", "X") and int(fields[2]) == pgid:
-            members.append(int(entry))
+            members.append(pid)
     return members
 
 
@@ -108,11 +108,15 @@ def _parents() -> list[tuple[int, int]]:
         out = subprocess.run(["ps", "-axo", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
         return [(int(pid), int(ppid)) for pid, ppid in (line.split() for line in out.splitlines())]
     pairs = []
-    for entry in os.listdir("/proc"):
-        fields = _stat_fields(int(entry)) if entry.isdigit() else None
+    for pid in _all_pids():
+        fields = _stat_fields(pid)
         if fields:
-            pairs.append((int(entry), int(fields[1])))
+            pairs.append((pid, int(fields[1])))
     return pairs
+
+
+def _all_pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def _stat_fields(pid: int) -> list[str] | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from erpops import pids
-from erpops.embedded.launch import dying_with_parent
+from erpops.embedded.launch import dying_with_parent, last_lines
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
 HEALTHY_AFTER = 60.0
@@ -90,8 +90,8 @@ class Child:
                 self._delay = FIRST_DELAY
             return False
         self.deaths += 1
-        status = self.reap()
-        self._say(f"{self.name} {_how(status)}; starting it again in {self._delay:g} s (see {self._log})")
+        how = _how(self.reap())
+        self._say(f"{self.name} {how}; starting it again in {self._delay:g} s ({self._last_words()})")
         self._restart_at = now + self._delay
         self._delay = min(self._delay * 2, LONGEST_DELAY)
         return False
@@ -117,6 +117,12 @@ class Child:
         status = self._process.wait()
         self._process = None
         return status
+
+
+    def _last_words(self) -> str:
+        """Where to look, and the end of an error message if that is how the log ends."""
+        line = last_lines(self._log, 1).strip()
+        return f"{line[:200]}; see {self._log}" if "Error" in line else f"see {self._log}"
 
 
 def end(children: Iterable[Child], *, within: float, hurried: Callable[[], bool]) -> None:
@@ -193,9 +199,7 @@ class Highlights:
             return []
         whole = text.rpartition(b"\n")[0]
         self._offset += len(whole) + 1 if whole else 0
-        worth = [
-            line.decode(errors="replace")[:200] for line in whole.splitlines() if self.WORTH.search(line)
-        ]
+        worth = [line.decode(errors="replace")[:200] for line in whole.splitlines() if self.WORTH.search(line)]
         return worth[: self._allowance(len(worth))]
 
     def _allowance(self, wanted: int) -> int:

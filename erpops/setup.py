@@ -10,7 +10,7 @@ from erpops.registry import Registry
 
 @dataclass(frozen=True)
 class SetupContext:
-    """What a step may use: the oldest active admin account, and a printer of lines for the person who waits."""
+    """What a step may use: the oldest active admin account, and a printer of lines for who waits."""
 
     admin: User | None
     say: Callable[[str], None]

@@ -60,7 +60,7 @@ class Feed(Protocol):
 feeds: Registry[Feed] = Registry("feed")
 
 
-def frame(event: str, seq: int, **data: Any) -> Frame:
+def frame(event: str, seq: int, /, **data: Any) -> Frame:
     """An SSE frame with a JSON object as data."""
     body = json.dumps(data, separators=(",", ":"))
     return Frame(seq, f"event: {event}\ndata: {body}\n\n".encode())
@@ -188,18 +188,21 @@ class Hub:
     async def _listen(self) -> None:
         while not self.stopped:
             try:
-                async with redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2) as client:
-                    async with client.pubsub(ignore_subscribe_messages=True) as bells:
-                        await bells.subscribe(nudges.CHANNEL)
-                        self._deaf = False
-                        async for message in bells.listen():
-                            if topic := self.topics.get(message["data"].decode()):
-                                self._refresh_soon(topic)
+                await self._hear()
             except (RedisError, OSError, ValueError) as error:
                 if not self._deaf:
                     logger.warning("Live streams poll until Redis is back: %s", error)
             self._deaf = True
             await asyncio.sleep(2)
+
+    async def _hear(self) -> None:
+        client = redis.asyncio.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2)
+        async with client, client.pubsub(ignore_subscribe_messages=True) as bells:
+            await bells.subscribe(nudges.CHANNEL)
+            self._deaf = False
+            async for message in bells.listen():
+                if topic := self.topics.get(message["data"].decode()):
+                    self._refresh_soon(topic)
 
     async def _tick(self) -> None:
         """Look at every watched topic now and then: a lost nudge costs seconds."""

@@ -3,7 +3,8 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Caution
 
 
 @register(Tags.compatibility)
@@ -20,7 +21,7 @@ def settings_fit_together(app_configs: Any, **kwargs: Any) -> list[CheckMessage]
         )
     if settings.DATABASE_URL and not settings.REDIS_URL:
         found.append(
-            Warning(
+            Caution(
                 "No REDIS_URL: alerts and pages work, commands and checks do not run.",
                 hint="Set REDIS_URL to a Redis or Valkey server.",
                 id="erpops.W001",

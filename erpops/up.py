@@ -35,7 +35,7 @@ STARTING_POLL, STEADY_POLL = 0.05, 0.1
 FIRST_LOGIN = "FIRST_LOGIN "
 
 
-class Interrupted(Exception):
+class StopAskedError(Exception):
     """A stop was asked for while something was still starting."""
 
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         with place.Lock(data):
             return Up(options, data).run()
     except EmbeddedError as error:
-        print(f"erpops: {error}", file=sys.stderr)
+        _complain(error)
         return 1
 
 
@@ -87,11 +87,11 @@ class Up:
         try:
             self._start()
             self._watch()
-        except Interrupted:
+        except StopAskedError:
             pass
         except EmbeddedError as error:
             self.starting = False
-            print(f"erpops: {error}", file=sys.stderr, flush=True)
+            _complain(error)
             status = 1
         self._stop()
         return status
@@ -239,9 +239,10 @@ class Up:
 
     def _stop(self) -> None:
         self.starting = False
+        if not self.servers and not self.children:
+            return
         began = time.monotonic()
-        if self.children:
-            self._say("Stopping; Ctrl-C again hurries")
+        self._say("Stopping; Ctrl-C again hurries")
         processes.end(self.children, within=CHILDREN_TIMEOUT, hurried=self._hurried)
         ended = commands_left.end(self.data / "spool", within=COMMANDS_TIMEOUT, hurried=self._hurried)
         if ended:
@@ -256,8 +257,8 @@ class Up:
 
     def _catch_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # nohup ignores SIGHUP on purpose.
-            if signal.getsignal(number) is not signal.SIG_IGN:
+            # nohup ignores SIGHUP on purpose. A script's `&` ignores SIGINT by accident.
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
@@ -265,7 +266,7 @@ class Up:
         if self.starting:
             # Every phase of the start may be cut off: the next start finishes or repeats it.
             self.starting = False
-            raise Interrupted
+            raise StopAskedError
 
     # Plumbing.
 
@@ -292,13 +293,18 @@ class Up:
 
     def _say(self, line: str) -> None:
         try:
-            print(line, flush=True)
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
         except OSError:
             # The terminal is gone; the console goes on until a signal ends it.
             sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 _SERVERS = {"postgres": "PostgreSQL", "valkey": "Valkey"}
+
+
+def _complain(error: EmbeddedError) -> None:
+    sys.stderr.write(f"erpops: {error}\n")
 
 
 def _port(text: str) -> int:

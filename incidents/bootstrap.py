@@ -1,4 +1,4 @@
-"""The incidents part of a fresh installation: the console's own environment, services and sources, escalation."""
+"""The incidents part of a fresh installation: environment and services of the console itself, sources."""
 
 from importlib import import_module
 from importlib.util import find_spec

@@ -81,6 +81,8 @@ def _queue_pages(
     stand = outcome.stand
     context = {
         "incident": incident,
+        # One line, whatever a sender put into it: the first line of a message is its subject.
+        "title": " ".join(incident.title.split()),
         "called": ", ".join(person.name for person in reached),
         "level": stand.level,
         "late": stand.acknowledged,

@@ -61,8 +61,7 @@ def acknowledged(*, incident: Incident, by: User) -> None:
 def severity_changed(*, incident: Incident) -> None:
     """Start over by the new rule; once acknowledged, only the second clock and the ladder change."""
     if incident.is_open:
-        escalation = _locked(incident)
-        _begin(incident, acknowledged=escalation is not None and escalation.state == E.ACKNOWLEDGED)
+        _begin(incident, acknowledged=incident.acknowledged_at is not None)
 
 
 def done(*, incident: Incident) -> None:
@@ -96,7 +95,7 @@ def hold(*, incident: Incident, seconds_: int, reason: str, by: User) -> None:
     if not reason.strip():
         raise IllegalMove("Say why the escalation should wait.")
     with transaction.atomic():
-        escalation = _asked(incident)
+        incident, escalation = _asked(incident)
         if escalation.held_until is not None:
             raise IllegalMove("It was held once already. Acknowledge it, or let it call the next level.")
         if escalation.next_at is None:
@@ -159,7 +158,7 @@ def _elapsed(incident_pk: int) -> int:
         if now - escalation.next_at > seconds(DORMANT_S):
             _fall_dormant(incident, escalation, now)
             return 1
-        stand = ladder.stand_of(escalation, acknowledged=escalation.state == E.ACKNOWLEDGED)
+        stand = ladder.stand_of(escalation, acknowledged=incident.acknowledged_at is not None)
         people = ladder.people_of(escalation)
         outcome = oncall.elapse(Ladder.of(escalation.snapshot), stand, now, people)
         _follow(incident, escalation, outcome)
@@ -189,12 +188,12 @@ def _begin(incident: Incident, *, acknowledged: bool) -> None:
 
 def _call_on(incident: Incident, by: User, seen: str, *, kind: str, text: str) -> bool:
     with transaction.atomic():
-        escalation = _asked(incident)
+        incident, escalation = _asked(incident)
         if seen and seen != step_of(escalation):
             return False
         timeline.add(incident=incident, kind=kind, text=text, by=by)
         _audit(incident, kind, by)
-        stand = ladder.stand_of(escalation, acknowledged=escalation.state == E.ACKNOWLEDGED)
+        stand = ladder.stand_of(escalation, acknowledged=incident.acknowledged_at is not None)
         outcome = oncall.call_on(
             Ladder.of(escalation.snapshot), stand, clock.now(), ladder.people_of(escalation)
         )
@@ -238,13 +237,14 @@ def _locked(incident: Incident) -> Escalation | None:
     return Escalation.objects.select_for_update().filter(incident_id=incident.pk).first()
 
 
-def _asked(incident: Incident) -> Escalation:
-    """The escalation for a person's act, locked behind its incident."""
-    Incident.objects.select_for_update(no_key=True).get(pk=incident.pk)
+def _asked(incident: Incident) -> tuple[Incident, Escalation]:
+    """Both as they are now, locked, for a person's act."""
+    held = Incident.objects.select_for_update(no_key=True, of=("self",))
+    incident = held.select_related("environment", "service").get(pk=incident.pk)
     escalation = _locked(incident)
     if escalation is None or escalation.state == E.DONE:
         raise IllegalMove("The incident is resolved, so nobody is called. Reopen it first.")
-    return escalation
+    return incident, escalation
 
 
 def _tell_withdrawn(incident: Incident) -> None:

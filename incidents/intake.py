@@ -8,6 +8,7 @@ number), so that two folds never wait for each other in a circle.
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
@@ -150,7 +151,7 @@ RETURNING known.source_id, known.fingerprint, known.id, known.status, known.inci
 def _upsert(turn: _Round, before: dict[Key, Alert], now: datetime) -> dict[Key, Alert]:
     keys = sorted(turn.alerts)
     alerts = [turn.alerts[key][1] for key in keys]
-    values = {
+    values: dict[str, Any] = {
         "now": now,
         "source": [key[0] for key in keys],
         "fingerprint": [key[1] for key in keys],
@@ -180,7 +181,9 @@ def _attach(firing: list[tuple[Aimed, Alert]], now: datetime) -> None:
     for aimed, alert in firing:
         groups.setdefault(aimed[1].group_key, []).append((aimed, alert))
     opened = _open_by_group(list(groups))
-    for key, members in sorted(groups.items(), key=lambda group: opened[group[0]].pk if group[0] in opened else 1 << 62):
+    for key, members in sorted(
+        groups.items(), key=lambda group: opened[group[0]].pk if group[0] in opened else 1 << 62
+    ):
         incident = opened.get(key)
         if incident is None:
             incident = _open(key, [aimed for aimed, _ in members], now)
@@ -214,7 +217,7 @@ def _open(group_key: str, members: list[Aimed], now: datetime) -> Incident:
                 service=Service.objects.filter(name=worst.service[:60]).first() if worst.service else None,
                 group_key=group_key,
                 is_drill=worst.labels.get("drill") == "true",
-                started_at=min(min(alert.starts_at or now for _, alert in members), now),
+                started_at=min([now, *(alert.starts_at or now for _, alert in members)]),
                 cause=f"{source.name} opened it",
             )
     except IntegrityError:
@@ -247,9 +250,7 @@ def _end(ended: list[tuple[Aimed, Alert]]) -> None:
             by_incident.setdefault(alert.incident_id, []).append(aimed)
     for incident in Incident.objects.filter(pk__in=by_incident).order_by("pk").select_for_update(of=("self",)):
         for source, parsed in by_incident[incident.pk]:
-            timeline.add(
-                incident=incident, kind="alert.resolved", text=f"{parsed.name} resolved ({source.name})"
-            )
+            timeline.add(incident=incident, kind="alert.resolved", text=f"{parsed.name} resolved ({source.name})")
         if incident.alerts.filter(status=AlertStatus.FIRING).exists() or not incident.is_open:
             continue
         if incident.acknowledged_at is None:

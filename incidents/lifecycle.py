@@ -12,7 +12,7 @@ from django.db import transaction
 from erpops import audit, clock
 from erpops.clock import Now
 from erpops.transitions import IllegalMove, Machine
-from incidents import escalation, timeline
+from incidents import escalation, postmortem, timeline
 from incidents.choices import IncidentStatus, RoleName, Severity
 from incidents.models import Environment, Incident, IncidentRole, Service
 
@@ -64,6 +64,34 @@ def open_incident(
         audit.record(action="incident.open", target=f"incident:{incident.pk}", by=by, severity=severity)
         escalation.start(incident=incident)
     return incident
+
+
+def declare(
+    *,
+    title: str,
+    severity: str,
+    environment: Environment,
+    by: User,
+    service: Service | None = None,
+    impact: str = "",
+    started_at: datetime | None = None,
+) -> Incident:
+    """Open what a person reports. The same report by the same person within a minute is the same incident."""
+    with transaction.atomic():
+        # Serialises a person's own double click, nobody else.
+        User.objects.select_for_update(no_key=True).get(pk=by.pk)
+        again = Incident.objects.filter(
+            declared_by=by, title=title[:200], environment=environment, opened_at__gt=Now() - clock.seconds(60)
+        ).exclude(status=S.RESOLVED)
+        return again.first() or open_incident(
+            title=title,
+            severity=severity,
+            environment=environment,
+            service=service,
+            impact=impact,
+            started_at=started_at,
+            by=by,
+        )
 
 
 def acknowledge(*, incident: Incident, by: User) -> bool:
@@ -121,11 +149,15 @@ def resolve(*, incident: Incident, resolution: str, by: User | None) -> None:
     with transaction.atomic():
         STATUS.require(incident, to=S.RESOLVED, resolved_at=Now(), resolved_by=by, resolution=resolution)
         timeline.add(
-            incident=incident, kind="incident.resolved", text=f"resolved: {resolution}" if resolution else "resolved", by=by
+            incident=incident,
+            kind="incident.resolved",
+            text=f"resolved: {resolution}" if resolution else "resolved",
+            by=by,
         )
         audit.record(action="incident.resolve", target=f"incident:{incident.pk}", by=by, resolution=resolution)
         Incident.objects.filter(pk=incident.pk).update(update_due_at=None)
         escalation.done(incident=incident)
+        postmortem.begin(incident=incident)
 
 
 def reopen(*, incident: Incident, reason: str, by: User) -> None:

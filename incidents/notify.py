@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Case, F, IntegerField, Q, QuerySet, When
 from django.template.loader import render_to_string
 
 from erpops import claims, clock
@@ -122,7 +122,7 @@ def due() -> QuerySet[Message]:
 
 def take(channel: str) -> Message | None:
     """Claim one due message of a channel. One whose sender died is taken over as a repetition."""
-    repeats = Case(When(status=S.SENDING, then=F("repeats") + 1), default=F("repeats"))
+    repeats = Case(When(status=S.SENDING, then=F("repeats") + 1), default=F("repeats"), output_field=IntegerField())
     taken = claims.claim(
         due().filter(channel=channel),
         limit=1,

@@ -111,8 +111,11 @@ def _unanswered(
 ) -> Outcome:
     cycle, level, skipped = stand.cycle, stand.level, []
     for _ in ladder.levels:
-        cycle, level = (cycle, level + 1) if level < len(ladder.levels) else (cycle + 1, 1)
-        if cycle >= cycles:
+        if level < len(ladder.levels):
+            level += 1
+        elif cycle + 1 < cycles:
+            cycle, level = cycle + 1, 1
+        else:
             break
         if reachable(ladder, level, people):
             late = stand.escalate_due is None or stand.escalate_due <= now or clock == "asked"

@@ -28,13 +28,12 @@ _lanes: dict[str, list[threading.Thread]] = {}
 
 
 def tick() -> int:
-    """Start as many threads as due messages can use; how many were started."""
+    """Start as many threads as due messages can use; the lanes then drain themselves, so 0 does not mean idle."""
     swept = notify.sweep_withdrawn()
-    started = 0
     waiting = list(notify.due().order_by().values_list("channel", flat=True)[:1000])
     for name in sorted(set(waiting)):
-        started += _start(name, min(waiting.count(name), LANE_THREADS))
-    return swept + started
+        _start(name, min(waiting.count(name), LANE_THREADS))
+    return swept
 
 
 def stop(timeout_s: float = STOP_S) -> bool:
@@ -57,9 +56,9 @@ def resume() -> None:
     _stopping.clear()
 
 
-def _start(name: str, wanted: int) -> int:
+def _start(name: str, wanted: int) -> None:
     if _stopping.is_set():
-        return 0
+        return
     with _lock:
         lane = [thread for thread in _lanes.get(name, []) if thread.is_alive()]
         fresh = [
@@ -69,7 +68,6 @@ def _start(name: str, wanted: int) -> int:
         _lanes[name] = lane + fresh
         for thread in fresh:
             thread.start()
-    return len(fresh)
 
 
 def _run(name: str) -> None:
@@ -98,16 +96,17 @@ def deliver(message: Message) -> None:
             raise TransportError(f"There is no channel {message.channel!r} here", permanent=True)
         if method is None:
             raise TransportError("The way to reach this contact was deleted", permanent=True)
-        if message.repeats > 1 and not channel.dedupes:
-            raise TransportError("The sender stopped twice in the middle; it may have arrived", permanent=True)
+        if message.attempts > notify.ATTEMPTS or (message.repeats > 1 and not channel.dedupes):
+            raise TransportError("The sender stopped in the middle again; it may have arrived", permanent=True)
         receipt = channel.send(message, method)
     except TransportError as error:
         notify.settle_error(message, error, dedupes=channel is not None and channel.dedupes)
         note_fate(message, error=error)
         return
     except (OSError, ValueError) as error:
-        # An address or secret that the channel cannot even compose a message from.
-        notify.settle_error(message, TransportError(str(error), permanent=True), dedupes=False)
+        # Nothing was sent: the message could not be composed (ValueError), or a file not written.
+        failure = TransportError(str(error), permanent=isinstance(error, ValueError))
+        notify.settle_error(message, failure, dedupes=False)
         return
     if notify.settle_sent(message, receipt):
         note_fate(message)

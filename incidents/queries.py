@@ -5,12 +5,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
+
+from django.http import Http404
 
 from erpops import clock
 from incidents.access import visible_incidents
 from incidents.choices import IncidentStatus, RoleName, Severity
-from incidents.models import EscalationPolicy, Incident, IncidentRole, SeverityRule
+from incidents.models import Alert, EscalationPolicy, Incident, IncidentRole, PostMortem, Rung, SeverityRule, Source
 
 PAGE = 50
 MAX_ROWS = 5000
@@ -135,11 +137,6 @@ def prepared(found: QuerySet[Incident], *, limit: int) -> list[IncidentRow]:
     return rows
 
 
-def mine(user: User) -> list[IncidentRow]:
-    """The open incidents in which `user` holds a role."""
-    return incident_page(user, IncidentFilter(view="mine"))[0]
-
-
 def similar_open(user: User, title: str, environment: str = "") -> list[Incident]:
     """Open incidents whose title shares a word of four letters or more with `title`, newest first."""
     words = {word for word in title.replace("\x00", "").split() if len(word) > 3}
@@ -191,3 +188,59 @@ def severity_meanings() -> list[SeverityMeaning]:
         )
     return shown
 
+
+
+@dataclass(frozen=True)
+class AlertRow:
+    """An alert behind an incident. `link` is its sender's address if it is one that a browser may open."""
+
+    alert: Alert
+    link: str
+
+
+def alert_rows(incident: Incident) -> list[AlertRow]:
+    """The alerts of `incident`, latest first, at most fifty."""
+    found = Alert.objects.filter(incident=incident).select_related("source").order_by("-last_seen_at")[:50]
+    return [
+        AlertRow(alert, alert.generator_url if alert.generator_url.startswith(("https://", "http://")) else "")
+        for alert in found
+    ]
+
+
+@dataclass(frozen=True)
+class Called:
+    """Who is called first, and who after them, at one severity."""
+
+    severity: str
+    first: list[str]
+    then: list[str]
+
+
+def first_called() -> list[Called]:
+    """The first two levels of the default policy's ladders, worst severity first."""
+    rungs = Rung.objects.filter(policy__is_default=True, level__lte=2, contact__active=True).select_related("contact")
+    found: dict[str, dict[int, list[str]]] = {severity.value: {1: [], 2: []} for severity in Severity}
+    for rung in rungs:
+        found[rung.severity][rung.level].append(rung.contact.name)
+    return [Called(severity, levels[1], levels[2]) for severity, levels in found.items()]
+
+
+def reviews_of(incidents: QuerySet[Incident], state: str = "") -> list[PostMortem]:
+    """The reviews of `incidents`, unpublished and oldest due first, at most two hundred."""
+    found = PostMortem.objects.filter(incident__in=incidents).select_related("incident__environment", "author")
+    if state:
+        found = found.filter(status=state)
+    return list(found.order_by(F("published_at").desc(nulls_first=True), "due_at")[:200])
+
+
+def all_sources() -> list[Source]:
+    """Every sender of alerts, by name."""
+    return list(Source.objects.select_related("environment").order_by("name"))
+
+
+def source_called(pk: int) -> Source:
+    """The sender, or 404."""
+    source = Source.objects.filter(pk=pk).first()
+    if source is None:
+        raise Http404("There is no such alert source.")
+    return source

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from erpops import access, clock
 from incidents.access import may_operate
 from incidents.choices import EscalationState, IncidentStatus, RoleName
-from incidents.models import Contact, Escalation, Incident, IncidentRole
+from incidents.models import Escalation, Incident, IncidentRole
 from incidents.queries import name_of, update_due
 
 WORKING_STATES = (IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.MONITORING)
@@ -77,7 +77,7 @@ def _next_call(incident: Incident) -> NextCall | None:
         return None
     levels = escalation.snapshot.get("levels") or []
     upcoming = levels[escalation.level] if escalation.level < len(levels) else (levels[0] if levels else [])
-    names = list(Contact.objects.filter(pk__in=upcoming, active=True).values_list("name", flat=True))
+    names = [str(entry["name"]) for entry in upcoming]
     state = EscalationState(escalation.state)
     at = escalation.next_at if state in {EscalationState.ARMED, EscalationState.ACKNOWLEDGED} else None
     return NextCall(state.value, str(state.label), at, names)

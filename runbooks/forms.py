@@ -99,7 +99,7 @@ class ImportForm(forms.Form):
         body = upload.read() if upload else text.replace("\r\n", "\n").encode()
         if not body.strip():
             raise forms.ValidationError("Choose a Markdown file, or paste its text.")
-        if b"\0" in body:
+        if b"\0" in body and not body.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise forms.ValidationError("This is not a text file. Choose a Markdown file (.md or .txt).")
         cleaned["body"] = body
         cleaned["path"] = (cleaned.get("name") or (upload.name if upload else "")).strip()

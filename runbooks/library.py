@@ -93,11 +93,11 @@ def publish(*, version: Version, by: User | None, note: str = "") -> bool:
         runbook.current, runbook.archived = version, False
         runbook.title, runbook.kind, runbook.alerts = _title(compiled), compiled["kind"], _alerts(compiled)
         runbook.save(update_fields=["current", "archived", "title", "kind", "alerts"])
+        # Open incidents are looked at again: the new text may be the one that fits.
+        Matching.objects.exclude(incident__status=IncidentStatus.RESOLVED).delete()
         audit.record(
             action="runbook.publish", target=f"runbook:{runbook.slug}", by=by, version=version.number, sha256=version.sha256
         )
-        # Open incidents are looked at again: the new text may be the one that fits.
-        Matching.objects.exclude(incident__status=IncidentStatus.RESOLVED).delete()
     version.runbook = runbook
     return True
 

@@ -17,6 +17,8 @@ from incidents.models import Environment
 
 SELF = "self"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_REFUSED = frozenset("PATH HOME PWD TMPDIR ENV IFS CDPATH SHELLOPTS GLOBIGNORE PS4 PROMPT_COMMAND".split())
+_REFUSED_BEGINNINGS = ("LD_", "DYLD_", "BASH", "PYTHON", "PERL", "RUBY", "NODE_", "GIT_", "ERPOPS_RUN")
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,14 @@ def process_environment(*, given: Variables, bound: Mapping[str, str], home: str
         "TZ": "UTC",
         "PAGER": "cat",
     }
-    # A parameter never replaces what decides how programs are found and started.
-    clean = {name: value for name, value in bound.items() if name not in fixed and not name.startswith("LD_")}
-    return fixed | dict(given.values) | clean
+    return fixed | _harmless(given.values) | _harmless(bound)
+
+
+def _harmless(values: Mapping[str, str]) -> dict[str, str]:
+    """Without the names that decide how programs are found, loaded and started."""
+    return {
+        name: value for name, value in values.items() if name not in _REFUSED and not name.startswith(_REFUSED_BEGINNINGS)
+    }
 
 
 def of_the_console(environment: Environment) -> Variables:

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from itertools import chain
 from typing import Any
 
 from django.utils.safestring import SafeString
 
 from incidents import markdown
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus, StepStatus
+from runbooks.gate import rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, pieces
 
@@ -36,7 +38,6 @@ PHASES = {
 }
 NOT_TAKEN = "branch not taken"
 SKIP_REASONS = ("not applicable", "already done", "too risky now", "no access", "other")
-_LADDER = (Risk.READ, Risk.CHANGE, Risk.DISRUPT, Risk.DESTROY)
 _SETTLED = {StepStatus.PASSED, StepStatus.FAILED, StepStatus.SKIPPED}
 _FLAGS = {
     "endless": "Never ends by itself; it runs until its time limit.",
@@ -104,6 +105,11 @@ class CommandView:
     notes: list[str]
     missing: list[str]
     runs: list[CommandRun] = field(default_factory=list)
+    viewer: Any = None  # the view puts the latest attempt's output here
+
+    @property
+    def earlier(self) -> list[CommandRun]:
+        return self.runs[1:]
 
     @property
     def latest(self) -> CommandRun | None:
@@ -119,8 +125,13 @@ class CommandView:
         return self.latest is not None and self.latest.status == RunStatus.OUTCOME_UNKNOWN
 
     @property
+    def lingering(self) -> bool:
+        """It was told to stop and may still run."""
+        return self.latest is not None and self.latest.status == RunStatus.STOP_UNCONFIRMED
+
+    @property
     def ready(self) -> bool:
-        return not (self.missing or self.live or self.unsettled or self.gate == Risk.BLOCKED)
+        return not (self.missing or self.live or self.unsettled or self.lingering or self.gate == Risk.BLOCKED)
 
     @property
     def verb(self) -> str:
@@ -183,13 +194,6 @@ def _until_blocked(commands: Iterable[CommandView]) -> Iterable[CommandView]:
         if command.gate != Risk.READ or not command.ready:
             return
         yield command
-
-
-def gate(risk: str, *, production: bool) -> str:
-    """The rung that a command has to pass: outside production each is one lower. Blocked stays blocked."""
-    if production or risk not in _LADDER or risk == Risk.READ:
-        return risk
-    return _LADDER[_LADDER.index(Risk(risk)) - 1]
 
 
 def step_of(compiled: Mapping[str, Any], run: StepRun) -> Mapping[str, Any]:
@@ -290,23 +294,32 @@ def step_view(
     attempts: Mapping[int, Sequence[CommandRun]],
     labels: Mapping[str, str],
     provided: frozenset[str] = frozenset(),
+    runnable: frozenset[str] = frozenset({"shell"}),
 ) -> StepView:
     """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
 
     `labels` are those of the incident's alerts; `provided` are the variables that the environment
-    gives to every command, which nobody is asked for.
+    gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor.
     """
     run = runs[position]
     compiled = execution.version.compiled
     step = step_of(compiled, run)
     phase = compiled["phases"][run.phase]
     commands = step.get("commands", [])
-    asked = [item for command in commands for item in command["parameters"] if item["name"] not in provided]
-    known = answers(asked, given=execution.values, labels=labels)
+    asked = [_asked(command, provided) for command in commands]
+    known = answers(chain.from_iterable(asked), given=execution.values, labels=labels)
     values = {answer.name: answer.value for answer in known}
-    production = execution.environment.is_production
     views = [
-        _command(index, command, values, attempts.get(index, ()), provided=provided, production=production)
+        _command(
+            index,
+            command,
+            asked[index],
+            values,
+            attempts.get(index, ()),
+            level=rung(risk=command["risk"], environment=execution.environment)
+            if command["kind"] in runnable
+            else Risk.BLOCKED,
+        )
         for index, command in enumerate(commands)
     ]
     return StepView(
@@ -345,23 +358,27 @@ def _options(phase: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
     return [plain(s["title"]) for s in phase["steps"] if s.get("option_group") == group and s is not step]
 
 
+def _asked(command: Mapping[str, Any], provided: frozenset[str]) -> list[Mapping[str, Any]]:
+    """The parameters that a person fills: all but the variables that the environment gives."""
+    return [p for p in command["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
+
+
 def _command(
     index: int,
     command: Mapping[str, Any],
+    asked: Sequence[Mapping[str, Any]],
     values: Mapping[str, str],
     runs: Sequence[CommandRun],
     *,
-    provided: frozenset[str],
-    production: bool,
+    level: str,
 ) -> CommandView:
-    asked = [item for item in command["parameters"] if item["name"] not in provided]
     effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
     return CommandView(
         index=index,
         kind=command["kind"],
         label=command.get("label") or "",
         risk=command["risk"],
-        gate=gate(command["risk"], production=production),
+        gate=level,
         text=command["text"],
         pieces=pieces(command["text"], asked, values),
         warnings=[_FLAGS[flag] for flag in command["flags"] if flag in _FLAGS] + effects,
@@ -389,10 +406,18 @@ def token(runs: Iterable[StepRun], attempts: Iterable[CommandRun], holder: int |
     return sha256(f"{holder}|{'|'.join(parts)}".encode()).hexdigest()[:16]
 
 
-def next_open(runs: Sequence[StepRun], *, after: int) -> int:
-    """Where to go on: the next step that is not settled, from `after` on and then from the top."""
+def open_steps(runs: Sequence[StepRun], *, after: int) -> list[int]:
+    """Positions of the steps that are not settled: those behind `after` first, then from the top."""
     order = [*runs[after + 1 :], *runs[: after + 1]]
-    return next((run.position for run in order if run.status not in _SETTLED), min(after, len(runs) - 1))
+    return [run.position for run in order if run.status not in _SETTLED]
+
+
+def primary(commands: Iterable[CommandView]) -> int | None:
+    """The command whose button is the step's main one: the first without a success; None if there is none left."""
+    for command in commands:
+        if command.gate != Risk.BLOCKED and (command.latest is None or command.latest.status != RunStatus.SUCCEEDED):
+            return command.index
+    return None
 
 
 def leftovers(runs: Iterable[StepRun], compiled: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -41,7 +41,7 @@ def backlog(place: Place, options: Mapping[str, Any], timeout_s: float) -> Measu
     names = [name.strip() for name in str(options.get("queues", "")).split(",") if name.strip()]
     queues = names or settings.WORKER_QUEUES
     with _client(place, timeout_s) as client:
-        counts = {name: int(_asked(lambda name=name: client.llen(name), timeout_s)) for name in queues}  # type: ignore[misc]
+        counts = {name: int(_asked(lambda name=name: client.llen(name), timeout_s)) for name in queues}
     longest = ", ".join(f"{name} {count}" for name, count in counts.items())
     return Measurement(float(sum(counts.values())), "", longest)
 

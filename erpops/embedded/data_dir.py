@@ -28,7 +28,7 @@ def claim(data_dir: Path) -> None:
         ) from error
     except OSError as error:
         raise EmbeddedError(
-            f"The data directory {data_dir} cannot be used ({error.strerror}): choose another one with --data."
+            f"The data directory {data_dir} cannot be used ({error.strerror}): choose another with --data."
         ) from error
 
 
@@ -47,7 +47,7 @@ class Lock:
             holder = self._file.read().strip() or "unknown"
             self._file.close()
             raise EmbeddedError(
-                f"erpops already runs on the data directory {self._data_dir} (process {holder}): "
+                f"the data directory {self._data_dir} is already in use by process {holder}: "
                 f"stop that one, or choose another directory with --data."
             ) from None
         self._file.truncate(0)

@@ -31,8 +31,8 @@ class Launcher:
     owner: int | None = None
 
 
-def launcher(program: Path, data_dir: Path, *, die_with_parent: bool = False) -> Launcher:
-    """The way in which `program`, which refuses uid 0, can be run by this user over `data_dir`.
+def launcher(program: Path, files: Path, *, die_with_parent: bool = False) -> Launcher:
+    """The way in which `program`, which refuses uid 0, can be run by this user over its `files`.
 
     An ordinary user runs it directly. Root runs it as `nobody` in a user namespace, where files stay
     root's; where those are refused, as the real `nobody`, if that user can reach the files at all.
@@ -40,17 +40,19 @@ def launcher(program: Path, data_dir: Path, *, die_with_parent: bool = False) ->
     tied = dying_with_parent() if die_with_parent else {}
     if os.geteuid() != 0:
         return Launcher(popen=tied)
-    if sys.platform == "linux":
+    handed_over = files.exists() and files.stat().st_uid == userns.NOBODY
+    if sys.platform == "linux" and not handed_over:
         inside = (sys.executable, "-I", "-S", userns.__file__)
         if _runs([*inside, str(program), "--version"]):
             parent = ("--die-with-parent", str(os.getpid())) if die_with_parent else ()
             return Launcher(prefix=(*inside, *parent))
     as_nobody: dict[str, Any] = {"user": userns.NOBODY, "group": userns.NOBODY, "extra_groups": []}
-    if _reaches(data_dir, as_nobody) and _runs([str(program), "--version"], **as_nobody):
+    if _reaches(files.parent, as_nobody) and _runs([str(program), "--version"], **as_nobody):
         return Launcher(popen=as_nobody | tied, owner=userns.NOBODY)
     raise EmbeddedError(
         f"PostgreSQL does not run as root, user namespaces are refused here, and the user nobody cannot "
-        f"reach {data_dir}: start as an ordinary user, choose another place with --data, or set DATABASE_URL."
+        f"reach {files.parent}: start as an ordinary user, choose another place with --data, "
+        f"or set DATABASE_URL."
     )
 
 

@@ -77,9 +77,10 @@ class Postgres:
         self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if self._adopt():
             return
-        via = launcher(self.bin / "postgres", self.data_dir, die_with_parent=self._die_with_parent)
+        via = launcher(self.bin / "postgres", self.cluster, die_with_parent=self._die_with_parent)
         self._refuse_other_version()
         self._initialise(via)
+        self._hand_over(via, self.cluster)
         self._launch(via)
         self._bootstrap()
 
@@ -186,33 +187,41 @@ class Postgres:
         partial = self.data_dir / "postgres.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700)
-        if via.owner is not None:
-            # Only the data directory is opened, and only for passing through; what it holds stays closed.
-            self.data_dir.chmod(0o711)
-            os.chown(partial, via.owner, via.owner)
+        self._hand_over(via, partial)
         self._initdb(via, partial)
         partial.rename(self.cluster)
 
+    def _hand_over(self, via: Launcher, cluster: Path) -> None:
+        """Give the files to the user that the server runs as, where that is not the caller."""
+        if via.owner is None or cluster.stat().st_uid == via.owner:
+            return
+        # Only the data directory is opened, and only for passing through; what it holds stays closed.
+        self.data_dir.chmod(0o711)
+        for below in cluster.rglob("*"):
+            os.chown(below, via.owner, via.owner, follow_symlinks=False)
+        # Last: its owner tells a later start that everything below has been handed over.
+        os.chown(cluster, via.owner, via.owner)
+
     def _initdb(self, via: Launcher, where: Path) -> None:
-        password = state.password(self.data_dir, f"postgres-{SUPERUSER}")
+        # A file of its own: the stored password stays out of reach of the user that runs initdb.
+        pwfile = self.data_dir / ".initdb-password"
+        state.write_private(pwfile, state.password(self.data_dir, f"postgres-{SUPERUSER}") + "\n")
+        if via.owner is not None:
+            os.chown(pwfile, via.owner, via.owner)
         command = [
             *via.prefix,
             str(self.bin / "initdb"),
-            *("-D", str(where), "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile=/dev/stdin", "-E", "UTF8"),
+            *("-D", str(where), "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={pwfile}", "-E", "UTF8"),
             *("--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         ]
         if self._settings.get("fsync") == "off":
             command.append("--no-sync")
-        done = subprocess.run(
-            command,
-            input=password + "\n",
-            capture_output=True,
-            text=True,
-            env=ENVIRONMENT,
-            cwd=where,
-            check=False,
-            **via.popen,
-        )
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=ENVIRONMENT, cwd=where, check=False, **via.popen
+            )
+        finally:
+            pwfile.unlink()
         if done.returncode:
             raise EmbeddedError(f"initdb could not make {where}: {(done.stderr or done.stdout).strip()}")
 

@@ -1,4 +1,4 @@
-"""The Valkey protocol, as much of it as starting, asking and stopping a server takes."""
+"""The Valkey protocol, as much of it as asking a server takes."""
 
 import socket
 from dataclasses import dataclass
@@ -19,12 +19,16 @@ class Status:
 
 
 class Connection:
-    """One connection to a Valkey or Redis server; `url` is redis://[user]:password@host:port/number."""
+    """One connection to a Valkey or Redis server; `url` is redis[s]://[user]:password@host:port/number."""
 
     def __init__(self, url: str, *, timeout: float | None = 5.0) -> None:
         parts = urlsplit(url)
-        self._socket = socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379), timeout)
-        self._socket.settimeout(timeout)
+        host = parts.hostname or "127.0.0.1"
+        self._socket = socket.create_connection((host, parts.port or 6379), timeout)
+        if parts.scheme in ("rediss", "valkeys"):
+            import ssl  # takes longer to import than most commands take to run
+
+            self._socket = ssl.create_default_context().wrap_socket(self._socket, server_hostname=host)
         self._file: BinaryIO = self._socket.makefile("rb")
         if parts.password:
             user = [unquote(parts.username)] if parts.username else []
@@ -48,6 +52,10 @@ class Connection:
         """Send one command and return its reply; a ReplyError is returned, not raised."""
         self.send(*words)
         return self.receive()
+
+    def wait_for_ever(self) -> None:
+        """For replies that come when something happens, as after SUBSCRIBE."""
+        self._socket.settimeout(None)
 
     def send(self, *words: str | bytes) -> None:
         encoded = [

@@ -13,7 +13,6 @@ from pathlib import Path
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
 NOBODY = 65534
-REFUSED = 90  # exit status when the kernel or a container's seccomp profile forbids user namespaces
 
 
 def enter() -> None:
@@ -40,8 +39,7 @@ def main(arguments: list[str]) -> None:
     try:
         enter()
     except OSError as error:
-        print(f"user namespaces are refused: {error}", file=sys.stderr)
-        sys.exit(REFUSED)
+        sys.exit(f"user namespaces are refused: {error}")
     if parent:
         # Entering the namespace clears the parent-death signal, so it is asked for afterwards.
         die_with_parent(parent, signal.SIGQUIT)

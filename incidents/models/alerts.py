@@ -61,9 +61,7 @@ class Alert(models.Model):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     deliveries = models.BigIntegerField(default=1)
-    incident = models.ForeignKey(
-        "incidents.Incident", models.SET_NULL, null=True, blank=True, related_name="alerts"
-    )
+    incident = models.ForeignKey("incidents.Incident", models.SET_NULL, null=True, blank=True, related_name="alerts")
 
     class Meta:
         ordering = ["-last_seen_at"]

@@ -14,9 +14,7 @@ class Contact(models.Model):
 
     name = models.CharField(max_length=80, unique=True)
     role = models.CharField(max_length=80, blank=True, default="")
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="contacts"
-    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="contacts")
     active = models.BooleanField(default=True)
 
     class Meta:
@@ -144,9 +142,7 @@ class Message(Claimable):
     idem_key = models.CharField(max_length=64, unique=True)
     kind = models.CharField(max_length=8, choices=MessageKind)
     status = models.CharField(max_length=10, choices=MessageStatus, default=MessageStatus.QUEUED)
-    incident = models.ForeignKey(
-        "incidents.Incident", models.CASCADE, null=True, blank=True, related_name="messages"
-    )
+    incident = models.ForeignKey("incidents.Incident", models.CASCADE, null=True, blank=True, related_name="messages")
     method = models.ForeignKey(ContactMethod, models.SET_NULL, null=True, related_name="messages")
     contact_name = models.CharField(max_length=80)
     channel = models.CharField(max_length=20)

@@ -1,8 +1,7 @@
 """Per-object grants with real foreign keys: deleting the object deletes its grants."""
 
-from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
-
 from django.db import models
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 
 class EnvironmentUserGrant(UserObjectPermissionBase):

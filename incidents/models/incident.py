@@ -18,9 +18,7 @@ class Incident(models.Model):
     severity = models.CharField(max_length=4, choices=Severity)
     status = models.CharField(max_length=14, choices=IncidentStatus, default=IncidentStatus.TRIAGE)
     environment = models.ForeignKey("incidents.Environment", models.PROTECT, related_name="incidents")
-    service = models.ForeignKey(
-        "incidents.Service", models.PROTECT, null=True, blank=True, related_name="incidents"
-    )
+    service = models.ForeignKey("incidents.Service", models.PROTECT, null=True, blank=True, related_name="incidents")
     impact = models.TextField(blank=True, default="")
     group_key = models.CharField(max_length=200, blank=True, default="")
     is_drill = models.BooleanField(default=False)

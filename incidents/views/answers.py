@@ -62,6 +62,6 @@ def sheet(request: HttpRequest, template: str, context: dict[str, Any], *, statu
     """A sheet for htmx; without scripts a page around the same template."""
     part = bool(getattr(request, "htmx", False))
     shown = template if part else "incidents/sheet_page.html"
-    response = render(request, shown, {**context, "sheet": template}, status=status)
+    response = render(request, shown, {**context, "sheet": template, "alone": not part}, status=status)
     response.headers["Vary"] = "HX-Request, Cookie"
     return response

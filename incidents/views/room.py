@@ -19,7 +19,7 @@ from incidents.access import get_incident_for
 from incidents.choices import IncidentStatus, RoleName
 from incidents.forms.incident import NoteForm, ReasonForm, SeverityForm
 from incidents.models import Incident
-from incidents.queries import CADENCE, severity_meanings
+from incidents.queries import CADENCE, alert_rows, severity_meanings
 from incidents.room import panels
 from incidents.standing import standing
 from incidents.views.answers import done, refused, sheet, working_on
@@ -121,7 +121,7 @@ def alerts(request: HtmxRequest, number: int) -> HttpResponse:
 
 def alerts_context(request: Any, incident: Incident) -> dict[str, Any]:
     """Panel context: the alerts with what their sender says about them."""
-    return {"alerts": list(incident.alerts.select_related("source").order_by("-last_seen_at")[:50])}
+    return {"alerts": alert_rows(incident)}
 
 
 @require_POST
@@ -226,7 +226,7 @@ def note(request: HtmxRequest, number: int) -> HttpResponse:
     )
     if not request.htmx:
         return done(request, _room(incident))
-    response = render(request, "incidents/room/composer.html", {"incident": incident, "note": NoteForm()})
+    response = render(request, "incidents/room/composer.html", {"incident": incident, "note": NoteForm(), "note_saved": True})
     response.headers["HX-Trigger-After-Swap"] = "live:incident"
     return response
 

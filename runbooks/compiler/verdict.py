@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from runbooks.compiler.contract import RISKS, Risk
 
 RANK: dict[str, int] = {risk: index for index, risk in enumerate(RISKS)}
-FLAGS = ("endless", "interactive", "tty", "compose_tty", "long", "root", "outage", "opaque", "secret")
 _CANCELS = {"bounded": "endless", "quick": "long", "plain": "secret"}
 
 

@@ -11,6 +11,7 @@ from erpops.htmx import HtmxRequest
 from incidents.views.answers import sheet, working_on
 from runbooks import runner, walk
 from runbooks.choices import Risk
+from runbooks.refusals import Refused
 from runbooks.views import walking
 from runbooks.views.steps import chosen
 from runbooks.views.walking import REFUSALS, Walk, fetch
@@ -58,7 +59,7 @@ def _again(request: HtmxRequest, opened: Walk, command: int, problem: str) -> Ht
         return sheet(
             request, "runbooks/room/confirm_sheet.html", _question(opened, command) | {"problem": problem}, status=422
         )
-    error = runner.Refused(problem)
+    error = Refused(problem)
     return walking.leaves(request, walking.refused(opened, error, at=command), status=409)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -12,7 +12,7 @@ from erpops.htmx import HtmxRequest
 from incidents.access import get_incident_for, may_operate
 from incidents.models import Incident
 from incidents.views import room as incident_room
-from incidents.views.answers import refused, working_on
+from incidents.views.answers import refused, sheet, working_on
 from runbooks import executions, page_queries
 from runbooks.access import visible_runbooks
 from runbooks.choices import ExecutionStatus
@@ -43,11 +43,8 @@ def _chosen(walks: list[Execution], named: int | None) -> Execution | None:
 
 
 def _open(request: HttpRequest, incident: Incident, execution: Execution, position: int | None) -> Walk:
-    opened = Walk(user=walking.user_of(request), incident=incident, execution=execution, position=position or 0)
-    if position is None:
-        opened.position = next((run.position for run in opened.runs if run.status in {"current", "running"}), 0)
-        if not any(run.status in {"current", "running"} for run in opened.runs):
-            opened.position = opened.next_position
+    at = execution.position if position is None else position
+    opened = Walk(user=walking.user_of(request), incident=incident, execution=execution, position=at)
     return opened
 
 
@@ -151,24 +148,39 @@ def take_over(request: HtmxRequest, number: int, execution: int) -> HttpResponse
 @access.needs("run_commands")
 def complete(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
     """Say that the runbook is done; what was skipped or failed is listed with it."""
-    return _end(request, number, execution, executions.complete)
-
-
-@require_POST
-@access.needs("run_commands")
-def abandon(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
-    """Leave the runbook unfinished, for another one or for good."""
-    return _end(request, number, execution, executions.abandon)
-
-
-def _end(request: HtmxRequest, number: int, execution: int, act: Any) -> HttpResponse:
     opened = fetch(request, number, execution, _position(request))
     working_on(request, number)
     try:
-        act(execution=opened.execution, by=request.user)
+        executions.complete(execution=opened.execution, by=request.user)
     except REFUSALS as error:
         return walking.whole(request, walking.refused(opened, error), status=409)
     return walking.whole(request, walking.again(opened))
+
+
+@access.needs("run_commands")
+def abandon(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
+    """The sheet that asks why the runbook is given up, and the giving up."""
+    opened = fetch(request, number, execution)
+    working_on(request, number)
+    problem = ""
+    if request.method == "POST":
+        try:
+            executions.abandon(
+                execution=opened.execution, reason=request.POST.get("reason", "")[:300], by=request.user
+            )
+        except REFUSALS as error:
+            problem = str(error)
+        else:
+            return _reload(request, opened)
+    context = walking.context(opened) | {"problem": problem}
+    return sheet(request, "runbooks/room/abandon_sheet.html", context, status=422 if problem else 200)
+
+
+def _reload(request: HtmxRequest, opened: Walk) -> HttpResponse:
+    url = reverse("room", args=[opened.incident.pk]) + "?runbooks=1"
+    if not request.htmx:
+        return redirect(url)
+    return HttpResponse(status=204, headers={"HX-Redirect": url})
 
 
 def _position(request: HttpRequest) -> int:

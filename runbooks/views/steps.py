@@ -8,7 +8,7 @@ from erpops.htmx import HtmxRequest
 from incidents import lifecycle
 from incidents.views.answers import working_on
 from runbooks import executions, parameters, runner, walk
-from runbooks.choices import RunStatus, StepStatus
+from runbooks.choices import RunStatus
 from runbooks.forms import PasteForm, SkipForm
 from runbooks.views import walking
 from runbooks.views.walking import REFUSALS, Walk, fetch
@@ -69,29 +69,27 @@ def skip(request: HtmxRequest, number: int, execution: int, position: int) -> Ht
 @require_POST
 @access.needs("run_commands")
 def reads(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
-    """Run the step's reading commands one after the other; each press, and each end, starts the next.
+    """Run the step's reading commands one after the other, as long as each succeeds.
 
-    A failure ends it: the command after a failed one is only run by its own button.
+    The page that asked for it asks again with `after`, the command that it waits for. So the chain
+    ends when nobody watches it any more.
     """
     opened = _acting(request, number, execution, position)
-    batch = [
-        command
-        for command in opened.step.reads
-        if command.latest is None or command.latest.status != RunStatus.SUCCEEDED
-    ]
+    after = request.POST.get("after", "")
+    before = next((c for c in opened.step.commands if str(c.index) == after), None)
+    if before is not None and before.live:
+        return HttpResponse(status=204)
+    batch = walking.unread(opened.step)
+    if before is not None and (before.latest is None or before.latest.status != RunStatus.SUCCEEDED):
+        return walking.chained(request, opened, None, ended_at=before.index)
     if not batch or opened.step.busy:
-        return walking.leaves(request, walking.again(opened))
+        return walking.chained(request, opened, None)
+    following = batch[0].index
     try:
-        runner.request(
-            step_run=opened.step.run,
-            command=batch[0].index,
-            by=request.user,
-            values=chosen(opened),
-            confirmation=None,
-        )
+        runner.request(step_run=opened.step.run, command=following, by=request.user, values=chosen(opened))
     except REFUSALS as error:
-        return walking.leaves(request, walking.refused(opened, error, at=batch[0].index), status=409)
-    return walking.leaves(request, walking.again(opened))
+        return walking.chained(request, walking.refused(opened, error, at=following), None)
+    return walking.chained(request, walking.again(opened), following)
 
 
 @require_POST
@@ -121,17 +119,13 @@ def _acting(request: HtmxRequest, number: int, execution: int, position: int) ->
 
 
 def _settle(request: HtmxRequest, opened: Walk, act: object, *, stay: bool = False, **given: object) -> HttpResponse:
-    """Do `act`; then the next open step is shown, or the same one if it is to `stay`."""
+    """Do `act`; then the step that the holder is pointed at is shown, or the same one if it is to `stay`."""
     assert callable(act)
     try:
         act(by=request.user, **given)
     except REFUSALS as error:
         return walking.whole(request, walking.refused(opened, error), status=409)
     fresh = walking.again(opened)
-    if stay or fresh.last:
+    if stay or fresh.execution.position == opened.position:
         return walking.whole(request, fresh)
-    fresh = walking.again(opened, fresh.next_position)
-    if fresh.step.run.status == StepStatus.PENDING and fresh.may_act:
-        executions.go_to(step_run=fresh.step.run, by=request.user)
-        fresh = walking.again(opened, fresh.position)
-    return walking.whole(request, fresh, moved=True)
+    return walking.whole(request, walking.again(opened, fresh.execution.position), moved=True)

@@ -10,11 +10,11 @@ from runbooks import output
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.models import CommandRun
 
-SHOWN_LINES = 500
+_KNOWN = output.Page(SafeString(""), 0, 0, 0, 0)
 _CONTAINMENT = {
-    "cgroup": "contained in a cgroup",
-    "pidns": "contained in a process namespace",
-    "subreaper": "contained by a subreaper",
+    "cgroup": "held in a cgroup",
+    "pidns": "held in a process namespace",
+    "subreaper": "held by its supervisor",
 }
 
 
@@ -28,18 +28,21 @@ class Viewer:
     earlier_url: str
     raw_url: str
     page_url: str
-    find_url: str
     status_text: str
     where: str
+    fresh: bool
 
     @property
     def ended(self) -> bool:
         return self.run.status in TERMINAL_RUNS
 
 
-def viewer(run: CommandRun, *, number: int) -> Viewer:
-    """The tail of the output of `run`, an attempt in incident `number`."""
-    tail = output.tail(run=run, limit=SHOWN_LINES)
+def viewer(run: CommandRun, *, number: int, known: bool = False) -> Viewer:
+    """The tail of the output of `run`, an attempt in incident `number`.
+
+    A page that knows the attempt already has its lines from the stream, so they are not read again.
+    """
+    tail = output.page(run=run) if not known else _KNOWN
     return Viewer(
         run=run,
         lines=tail.html,
@@ -47,9 +50,9 @@ def viewer(run: CommandRun, *, number: int) -> Viewer:
         earlier_url=reverse("run_lines", args=[number, run.pk]) if tail.first > 1 else "",
         raw_url=reverse("run_raw", args=[number, run.pk]),
         page_url=reverse("run_output", args=[number, run.pk]),
-        find_url=reverse("run_find", args=[number, run.pk]),
         status_text=status_text(run),
         where=where(run),
+        fresh=not known,
     )
 
 

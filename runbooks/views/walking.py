@@ -1,6 +1,6 @@
 """What every act on an execution shares: fetch it, show it, refuse with a sentence."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,13 +15,33 @@ from erpops.transitions import IllegalMove
 from incidents.access import get_incident_for, may_operate
 from incidents.models import Incident
 from runbooks import access as runbook_access
-from runbooks import page_queries, parameters, runner, variables, walk
-from runbooks.choices import ExecutionStatus
-from runbooks.models import Execution, StepRun, Version
+from runbooks import page_queries, runner, walk
+from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
+from runbooks.executors import executors
+from runbooks.models import CommandRun, Execution, StepRun, Version
+from runbooks.refusals import Refused
 from runbooks.views.viewer import Viewer, viewer
 
 # Every way in which the writers refuse an act with a sentence for a person.
-REFUSALS = (IllegalMove, NotAllowed, runner.Refused, parameters.MissingValues, parameters.Unbindable)
+REFUSALS = (Refused, IllegalMove, NotAllowed)
+
+
+@dataclass(frozen=True)
+class ValueRow:
+    """A field of the values form."""
+
+    answer: walk.Answer
+    value: str
+    wrong: str
+
+    @property
+    def number(self) -> bool:
+        return self.answer.type in {"number", "pid", "port"}
+
+
+def unread(step: walk.StepView) -> list[walk.CommandView]:
+    """The reading commands at the front of a step that have not succeeded yet."""
+    return [c for c in step.reads if c.latest is None or c.latest.status != RunStatus.SUCCEEDED]
 
 
 @dataclass
@@ -50,7 +70,8 @@ class Walk:
             position=self.position,
             attempts=page_queries.attempts(self.runs[self.position]),
             labels=page_queries.alert_labels(self.incident),
-            provided=variables.names(self.execution.environment),
+            provided=frozenset(runner.provided_names(self.execution.environment)),
+            runnable=frozenset(executors),
         )
 
     @cached_property
@@ -61,13 +82,14 @@ class Walk:
         )
 
     @cached_property
-    def viewers(self) -> dict[int, Viewer]:
-        """The output of the latest attempt of each command that has one."""
-        return {
-            command.index: viewer(command.latest, number=self.incident.pk)
-            for command in self.step.commands
-            if command.latest
-        }
+    def commands(self) -> list[walk.CommandView]:
+        """The step's commands, each with the output of its latest attempt."""
+        return [replace(command, viewer=self._viewer(command.latest)) for command in self.step.commands]
+
+    def _viewer(self, run: CommandRun | None) -> Viewer | None:
+        if run is None:
+            return None
+        return viewer(run, number=self.incident.pk, known=run.pk in self.have)
 
     @property
     def token(self) -> str:
@@ -77,7 +99,31 @@ class Walk:
     @property
     def shown(self) -> str:
         """The attempts whose output the page has by now, as the page sends them back."""
-        return ",".join(str(view.run.pk) for view in self.viewers.values())
+        return ",".join(str(command.latest.pk) for command in self.step.commands if command.latest)
+
+    @property
+    def primary(self) -> int | None:
+        return walk.primary(self.step.commands)
+
+    @property
+    def open_steps(self) -> list[int]:
+        return walk.open_steps(self.runs, after=self.position)
+
+    @property
+    def all_settled(self) -> bool:
+        return not self.open_steps
+
+    @property
+    def open_count(self) -> int:
+        return len(self.open_steps)
+
+    @property
+    def next_url(self) -> str:
+        return step_url(self, self.open_steps[0]) if self.open_steps else step_url(self)
+
+    @property
+    def passed(self) -> int:
+        return sum(run.status == StepStatus.PASSED for run in self.runs)
 
     @property
     def active(self) -> bool:
@@ -112,14 +158,6 @@ class Walk:
         return (holder.get_full_name() or holder.get_username()) if holder else "Nobody"
 
     @property
-    def done(self) -> int:
-        return sum(run.status in {"passed", "failed", "skipped"} for run in self.runs)
-
-    @property
-    def last(self) -> bool:
-        return self.done == len(self.runs)
-
-    @property
     def newer(self) -> Version | None:
         """The version published since this execution froze its own."""
         current = self.execution.version.runbook.current
@@ -130,8 +168,17 @@ class Walk:
         return walk.leftovers(self.runs, self.execution.version.compiled)
 
     @property
-    def next_position(self) -> int:
-        return walk.next_open(self.runs, after=self.position)
+    def value_rows(self) -> list[ValueRow]:
+        """The parameters of the step with what was just typed and what is wrong with it."""
+        return [
+            ValueRow(answer, self.typed.get(answer.name, answer.value), self.wrong.get(answer.name, ""))
+            for answer in self.step.parameters
+        ]
+
+    @property
+    def unread(self) -> int:
+        """How many commands "Run all reads" would still run."""
+        return len(unread(self.step))
 
 
 def fetch(request: HttpRequest, number: int, execution: int, position: int = 0) -> Walk:
@@ -183,6 +230,16 @@ def leaves(request: HttpRequest, opened: Walk, *, status: int = 200) -> HttpResp
     return response
 
 
+def chained(
+    request: HttpRequest, opened: Walk, following: int | None, *, ended_at: int | None = None
+) -> HttpResponse:
+    """The leaves of the step, and the link of "Run all reads" that waits for command `following`."""
+    if not getattr(request, "htmx", False):
+        return whole(request, opened)
+    chain = {"following": following, "ended_at": ended_at}
+    return render(request, "runbooks/room/_chain.html", context(opened) | chain)
+
+
 def context(opened: Walk) -> dict[str, Any]:
     """The template's names."""
     return {
@@ -206,13 +263,13 @@ def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
         refused_at=at,
         have=opened.have,
     )
-    fresh.execution.refresh_from_db(fields=["status", "holder", "values"])
+    fresh.execution.refresh_from_db(fields=["status", "holder", "values", "position"])
     return fresh
 
 
 def again(opened: Walk, position: int | None = None) -> Walk:
     """The execution read anew after an act, opened at `position`."""
-    opened.execution.refresh_from_db(fields=["status", "holder", "values", "ended_at"])
+    opened.execution.refresh_from_db(fields=["status", "holder", "values", "position", "ended_at"])
     return Walk(
         user=opened.user,
         incident=opened.incident,

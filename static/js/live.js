@@ -181,27 +181,23 @@ function stateNow(now) {
   return "reconnecting";
 }
 
-function words(state, now) {
-  if (state === "live") return "Live";
-  if (state === "polling") return "Polling";
-  if (state === "offline") return "Offline";
-  const seconds = Math.ceil((nextTryAt - now) / 1000);
-  return failures && seconds > 0 ? `Reconnecting ${seconds} s` : "Connecting";
-}
+const WORDS = { live: "Live", polling: "Polling", offline: "Offline", reconnecting: "Reconnecting" };
 
 let shown = "";
 function show() {
   const now = Date.now();
   const state = stateNow(now);
-  const text = words(state, now);
+  const seconds = state === "reconnecting" ? Math.max(0, Math.ceil((nextTryAt - now) / 1000)) : 0;
   // Until the first word arrives there is nothing to report, and no reason to flash.
-  const quiet = state === "idle" || (text === "Connecting" && now - openedAt < 1_500);
-  if (pill && shown !== `${state}${text}${quiet}`) {
-    shown = `${state}${text}${quiet}`;
-    pill.hidden = quiet;
+  const quiet = state === "idle" || (state === "reconnecting" && !failures && now - openedAt < 1_500);
+  if (pill && !quiet && shown !== `${state}${seconds}`) {
+    if (shown && !shown.startsWith(state)) say("announce", { text: `Connection: ${WORDS[state]}` });
+    shown = `${state}${seconds}`;
     pill.dataset.state = state;
-    pill.firstElementChild.textContent = text;
+    pill.firstElementChild.textContent = WORDS[state];
+    pill.lastElementChild.textContent = seconds ? `${seconds} s` : "";
   }
+  if (pill) pill.hidden = quiet;
   setStale(state !== "idle" && !paused && now - freshAt > SILENCE_MS && now > graceUntil);
   return state;
 }

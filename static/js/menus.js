@@ -20,9 +20,8 @@ document.addEventListener("click", (event) => {
     if (!menu.contains(event.target)) close(menu, false);
   }
   if (event.target.closest("[data-rail-toggle]")) {
-    if (root.dataset.rail === "narrow") delete root.dataset.rail;
-    else root.dataset.rail = "narrow";
-    keep("erpops:rail", root.dataset.rail ?? "wide");
+    root.dataset.rail = root.dataset.rail === "narrow" ? "" : "narrow";
+    keep("erpops:rail", root.dataset.rail || "wide");
   }
   const density = event.target.closest("[data-density-set]")?.dataset.densitySet;
   if (density) {
@@ -30,6 +29,12 @@ document.addEventListener("click", (event) => {
     keep("erpops:density", density);
     showDensity();
   }
+});
+
+// A drawer gives way to the page that its link opened.
+document.addEventListener("click", (event) => {
+  const drawer = event.target.closest?.("a[href]")?.closest("[popover]");
+  if (drawer?.matches(":popover-open")) drawer.hidePopover();
 });
 
 document.addEventListener("keydown", (event) => {

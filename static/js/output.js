@@ -4,7 +4,9 @@
 // (data-earlier-url?before=n, or without n for the tail), so nothing is lost by letting go of it.
 
 const MOST = 2_000;
-const FRAME_CHARS = 60_000;
+const FRAME_CHARS = 16_000;
+const SEAM = "</div><div";
+const SEAM_AT = "</div>".length;
 const BACKLOG_CHARS = 600_000;
 const SILENT_S = 20;
 const GUTTER_PX = 56;
@@ -113,8 +115,14 @@ class Viewer {
 
   take(html) {
     this.heardAt = Date.now();
-    this.queue.push(html);
     this.backlog += html.length;
+    // Cut between lines, so that one frame never parses more than it can afford.
+    let rest = html;
+    for (let cut = rest.indexOf(SEAM, FRAME_CHARS); cut > 0; cut = rest.indexOf(SEAM, FRAME_CHARS)) {
+      this.queue.push(rest.slice(0, cut + SEAM_AT));
+      rest = rest.slice(cut + SEAM_AT);
+    }
+    this.queue.push(rest);
     // Only the tail will be kept, so a flood is not parsed in full.
     while (this.following && this.backlog > BACKLOG_CHARS && this.queue.length > 1) {
       this.backlog -= this.queue.shift().length;

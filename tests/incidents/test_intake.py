@@ -84,7 +84,9 @@ def test_an_untaken_incident_ends_with_its_last_alert(source: Source) -> None:
     assert Incident.objects.get().status == IncidentStatus.RESOLVED
 
 
-def test_a_taken_incident_stays_open_and_says_that_the_alerts_are_quiet(source: Source, django_user_model: Any) -> None:
+def test_a_taken_incident_stays_open_and_says_that_the_alerts_are_quiet(
+    source: Source, django_user_model: Any
+) -> None:
     fold(source, alert())
     incident = Incident.objects.get()
     lifecycle.acknowledge(incident=incident, by=django_user_model.objects.create_user("op"))
@@ -143,7 +145,9 @@ def _model(stream: list[tuple[int, str, int]]) -> dict[int, str]:
 
 
 _messages = st.lists(
-    st.tuples(st.integers(1, 3), st.sampled_from(["firing", "resolved"]), st.integers(0, 3)), min_size=1, max_size=12
+    st.tuples(st.integers(1, 3), st.sampled_from(["firing", "resolved"]), st.integers(0, 3)),
+    min_size=1,
+    max_size=12,
 )
 
 
@@ -156,7 +160,12 @@ def test_any_stream_ends_where_the_plain_model_ends_however_it_is_batched(
     Alert.objects.all().delete()
     base = clock.now() - timedelta(days=1)
     parsed = [
-        alert(fingerprint=f"f{number}", group_key=f"g{number}", status=status, starts_at=base + timedelta(hours=episode))
+        alert(
+            fingerprint=f"f{number}",
+            group_key=f"g{number}",
+            status=status,
+            starts_at=base + timedelta(hours=episode),
+        )
         for number, status, episode in stream
     ]
     for start in range(0, len(parsed), cut):

@@ -38,11 +38,19 @@ def notification(**changes: Any) -> dict[str, Any]:
         "generatorURL": "http://prometheus/graph",
         "fingerprint": "c0ffee",
     }
-    return {"version": "4", "groupKey": '{}:{alertname="HighErrorRate"}', "status": "firing", "alerts": [item]} | changes
+    return {
+        "version": "4",
+        "groupKey": '{}:{alertname="HighErrorRate"}',
+        "status": "firing",
+        "alerts": [item],
+    } | changes
 
 
 def post(
-    *bodies: bytes | dict[str, Any], token: str = "", kind: str = "alertmanager", headers: dict[str, str] | None = None
+    *bodies: bytes | dict[str, Any],
+    token: str = "",
+    kind: str = "alertmanager",
+    headers: dict[str, str] | None = None,
 ) -> list[httpx.Response]:
     """Send all bodies at once."""
 
@@ -104,8 +112,12 @@ GARBAGE: dict[str, bytes] = {
     "alert null": json.dumps(notification(alerts=[None])).encode(),
     "labels null": json.dumps(notification(alerts=[{"status": "firing", "labels": None}])).encode(),
     "labels a list": json.dumps(notification(alerts=[{"status": "firing", "labels": ["x"]}])).encode(),
-    "label a null": json.dumps(notification(alerts=[{"status": "firing", "labels": {"alertname": None}}])).encode(),
-    "status odd": json.dumps(notification(alerts=[{"status": "maybe", "labels": {"alertname": "x"}}])).encode(),
+    "label a null": json.dumps(
+        notification(alerts=[{"status": "firing", "labels": {"alertname": None}}])
+    ).encode(),
+    "status odd": json.dumps(
+        notification(alerts=[{"status": "maybe", "labels": {"alertname": "x"}}])
+    ).encode(),
     "time odd": json.dumps(
         notification(alerts=[{"status": "firing", "labels": {"alertname": "x"}, "startsAt": "noon"}])
     ).encode(),
@@ -116,7 +128,9 @@ GARBAGE: dict[str, bytes] = {
     "deep": b'{"a":' * 5000 + b"1" + b"}" * 5000,
     "a huge number": b'{"version": ' + b"9" * 6000 + b"}",
     "5,000 labels": json.dumps(
-        notification(alerts=[{"status": "firing", "labels": {"alertname": "x"} | {f"l{n}": "" for n in range(5000)}}])
+        notification(
+            alerts=[{"status": "firing", "labels": {"alertname": "x"} | {f"l{n}": "" for n in range(5000)}}]
+        )
     ).encode(),
     "10,000 alerts": json.dumps(notification(alerts=[{}] * 10_000)).encode(),
 }
@@ -139,7 +153,9 @@ def test_ten_megabytes_are_too_long(token: str) -> None:
 
 def test_a_hundred_thousand_labels_are_refused(token: str) -> None:
     labels = {"alertname": "x"} | {f"{n:x}": "" for n in range(100_000)}
-    body = json.dumps(notification(alerts=[{"status": "firing", "labels": labels}]), separators=(",", ":")).encode()
+    body = json.dumps(
+        notification(alerts=[{"status": "firing", "labels": labels}]), separators=(",", ":")
+    ).encode()
     (answer,) = post(body, token=token)
     assert answer.status_code in {400, 413} and answer.json()["error"]
     assert not Delivery.objects.exists() and not Alert.objects.exists()

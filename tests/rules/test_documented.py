@@ -42,7 +42,9 @@ def test_every_command_is_documented() -> None:
 
 def test_every_make_target_is_documented() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert targets and undocumented({f"make {target}" for target in targets}, COMMANDS.read_text(encoding="utf-8")) == []
+    assert (
+        targets and undocumented({f"make {target}" for target in targets}, COMMANDS.read_text(encoding="utf-8")) == []
+    )
 
 
 def test_a_missing_word_is_seen() -> None:
@@ -51,7 +53,12 @@ def test_a_missing_word_is_seen() -> None:
 
 def test_links_between_documents_lead_somewhere() -> None:
     broken = []
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")]:
+    for page in [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "CHANGELOG.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             if not (page.parent / Path(target)).exists():
                 broken.append(f"{page.relative_to(ROOT)} → {target}")

@@ -23,7 +23,13 @@ def routes(resolver: URLResolver | None = None, prefix: str = "") -> Iterator[tu
 
 def _filled(path: str) -> str:
     out = path
-    for kind, value in (("<int:", "1"), ("<slug:", "x"), ("<str:", "x"), ("<uuid:", "0" * 32), ("<path:", "x")):
+    for kind, value in (
+        ("<int:", "1"),
+        ("<slug:", "x"),
+        ("<str:", "x"),
+        ("<uuid:", "0" * 32),
+        ("<path:", "x"),
+    ):
         while kind in out:
             start = out.index(kind)
             out = out[:start] + value + out[out.index(">", start) + 1 :]

@@ -60,7 +60,10 @@ def test_a_lower_layer_never_imports_a_higher_one() -> None:
 
 def test_an_upward_import_is_seen(tmp_path: Path) -> None:
     found = planted(tmp_path, "incidents/bad.py", "def f():\n    from runbooks import runner\n")
-    assert upward_imports(found) == ["incidents/bad.py:2 imports runbooks", "incidents/bad.py:2 imports runbooks.runner"]
+    assert upward_imports(found) == [
+        "incidents/bad.py:2 imports runbooks",
+        "incidents/bad.py:2 imports runbooks.runner",
+    ]
 
 
 def test_files_are_named_for_the_domain_word() -> None:

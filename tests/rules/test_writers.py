@@ -31,7 +31,13 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "Match": ("runbooks.matching",),
     "Execution": ("runbooks.executions",),
     "StepRun": ("runbooks.executions",),
-    "CommandRun": ("runbooks.runner", "runbooks.supervisor", "runbooks.reaper", "runbooks.tasks", "runbooks.settling"),
+    "CommandRun": (
+        "runbooks.runner",
+        "runbooks.supervisor",
+        "runbooks.reaper",
+        "runbooks.tasks",
+        "runbooks.settling",
+    ),
     "OutputChunk": ("runbooks.supervisor", "runbooks.output", "runbooks.spool", "runbooks.chunks"),
 }
 WRITES = {
@@ -44,7 +50,13 @@ WRITES = {
     "update_or_create",
 }
 STATES = {"status", "state", "verdict"}
-TIME_CALLS = {("datetime", "now"), ("datetime", "utcnow"), ("time", "time"), ("timezone", "now"), ("date", "today")}
+TIME_CALLS = {
+    ("datetime", "now"),
+    ("datetime", "utcnow"),
+    ("time", "time"),
+    ("timezone", "now"),
+    ("date", "today"),
+}
 
 
 def _root_model(node: ast.expr) -> str | None:
@@ -83,9 +95,13 @@ def assigned_states(found: list[Module]) -> list[str]:
                 continue
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             for target in targets:
-                if isinstance(target, ast.Attribute) and target.attr in STATES:
-                    if not (isinstance(target.value, ast.Name) and target.value.id == "self"):
-                        wrong.append(f"{module.path}:{node.lineno} assigns .{target.attr}")
+                own = (
+                    isinstance(target, ast.Attribute)
+                    and isinstance(target.value, ast.Name)
+                    and target.value.id == "self"
+                )
+                if isinstance(target, ast.Attribute) and target.attr in STATES and not own:
+                    wrong.append(f"{module.path}:{node.lineno} assigns .{target.attr}")
     return wrong
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -37,16 +38,15 @@ class Command(BaseCommand):
             admin, password = _accounts()
             for name, step in steps.items():
                 with transaction.atomic():
-                    step(
-                        SetupContext(
-                            admin=admin, say=lambda line, name=name: self.stdout.write(f"{name}: {line}")
-                        )
-                    )
+                    step(SetupContext(admin=admin, say=partial(self._say, name)))
         finally:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
         if password and admin:
             self.stdout.write(f"FIRST_LOGIN {admin.get_username()} {password}")
+
+    def _say(self, name: str, line: str) -> None:
+        self.stdout.write(f"{name}: {line}")
 
 
 def _take_turn() -> None:
@@ -96,7 +96,7 @@ def _email() -> str:
             validate_email(address)
         except ValidationError as error:
             raise CommandError(
-                f"ERPOPS_ADMIN_EMAIL is {address!r}, which is no e-mail address. Correct it or leave it empty."
+                f"ERPOPS_ADMIN_EMAIL is {address!r}, which is no e-mail address. Correct it or remove it."
             ) from error
     return address
 

@@ -83,7 +83,7 @@ def send(message: Message, method: ContactMethod) -> Receipt:
 
 def _compose(message: Message, method: ContactMethod) -> EmailMessage:
     host = urlsplit(settings.PUBLIC_URL).hostname or "localhost"
-    headers = {"Message-ID": f"<{message.idem_key}@{host}>", "Auto-Submitted": "auto-generated"}
+    headers = {"Message-ID": f"<{message.idem_key[:32]}@{host}>", "Auto-Submitted": "auto-generated"}
     if message.incident_id:
         headers["X-Erpops-Incident"] = str(message.incident_id)
         headers["References"] = f"<incident-{message.incident_id}@{host}>"

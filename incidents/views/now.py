@@ -1,0 +1,66 @@
+"""The first page: what needs me now."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_GET, require_POST
+
+from erpops import access, beats, clock
+from erpops.htmx import HtmxRequest, needs_of, page
+from erpops.models import ProcessBeat
+from incidents import feeds, first_run
+from incidents.queries import first_called
+
+
+@dataclass(frozen=True)
+class Health:
+    """One of the console's own processes."""
+
+    label: str
+    alive: bool
+    missing: str
+
+
+@require_POST
+@access.needs("see_console")
+def hide_first_run(request: HtmxRequest) -> HttpResponse:
+    """Put the checklist of a new installation away, in this browser."""
+    response = redirect("now")
+    response.set_cookie(
+        "first_run", "hidden", max_age=31_536_000, samesite="Lax", httponly=True, secure=settings.SESSION_COOKIE_SECURE
+    )
+    return response
+
+
+@require_GET
+@access.needs("read_status")
+def now(request: HtmxRequest) -> HttpResponse:
+    """One ranked list. Stakeholders have a page of their own."""
+    if not access.can(request.user, "see_console"):
+        return redirect("status")
+    return page(request, "incidents/now.html", "incidents/now_part.html", _context(request))
+
+
+def _context(request: HtmxRequest) -> dict[str, Any]:
+    position = feeds.version()
+    return {
+        "position": position,
+        "needs": needs_of(request.user),
+        "called": first_called(),
+        "health": health(),
+        "last_beat": ProcessBeat.objects.order_by("-seen_at").values_list("seen_at", flat=True).first(),
+        "as_of": clock.now(),
+        "steps": [] if request.COOKIES.get("first_run") == "hidden" else first_run.steps(request.user),
+        "may_drill": access.can(request.user, "start_drill"),
+    }
+
+
+def health() -> list[Health]:
+    """Whether paging and running commands work right now."""
+    return [
+        Health("Engine", bool(beats.alive("engine")), "Nobody is paged and no check is due until it runs again."),
+        Health("Worker", bool(beats.alive("worker")), "Commands and checks wait until it runs again."),
+    ]

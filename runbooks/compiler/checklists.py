@@ -1,0 +1,60 @@
+"""Task lists: items with their state, their commands and their sub-items."""
+
+import re
+
+from runbooks.compiler import inline
+from runbooks.compiler.blocks import Block
+from runbooks.compiler.commands import attach_remarks, compile_inline
+from runbooks.compiler.context import Context
+from runbooks.compiler.contract import ChecklistItem
+
+_TASK = re.compile(r"^\[([ xX])\]\s+")
+
+
+def is_task_list(block: Block) -> bool:
+    """True if at least half of a list's items carry a check box."""
+    if block.kind not in ("bullets", "numbered") or not block.children:
+        return False
+    tasks = sum(bool(i.children and _TASK.match(i.children[0].text)) for i in block.children)
+    return tasks * 2 >= len(block.children)
+
+
+def take_checklist(block: Block, title: str, line: int, context: Context) -> None:
+    """Add a task list to the document's checklists; lists under one title are one checklist."""
+    items = [_item(i, context) for i in block.children]
+    for existing in context.checklists:
+        if existing["line"] == line and existing["title"] == title:
+            existing["items"] += items
+            return
+    context.checklists.append({"title": title, "line": line, "runbook": context.runbook, "items": items})
+
+
+def _item(item: Block, context: Context) -> ChecklistItem:
+    first = item.children[0] if item.children else None
+    text = first.text if first is not None and first.kind == "paragraph" else ""
+    task = _TASK.match(text)
+    out: ChecklistItem = {
+        "line": item.line,
+        "text": text[task.end() :] if task else text,
+        "checked": bool(task and task.group(1) != " "),
+        "commands": [],
+        "blocks": [],
+        "items": [],
+    }
+    for offset, span in inline.code_spans(text):
+        compiled = compile_inline(span, item.line + offset)
+        out["commands"] += compiled.commands if compiled else []
+    for child in item.children[1:]:
+        _take(child, out, context)
+    return out
+
+
+def _take(child: Block, out: ChecklistItem, context: Context) -> None:
+    if child.kind == "fence":
+        compiled = context.fence(child)
+        attach_remarks(compiled.entries)
+        out["commands"] += compiled.commands
+        if not compiled.commands:
+            out["blocks"].append(compiled.block())
+    elif child.kind in ("bullets", "numbered"):
+        out["items"] += [_item(i, context) for i in child.children]

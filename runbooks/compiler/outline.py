@@ -1,0 +1,358 @@
+"""The section tree to runbooks, references and checklists: what each heading is."""
+
+import re
+
+from runbooks.compiler import checklists, metadata, phases, references, titles
+from runbooks.compiler.blocks import Block
+from runbooks.compiler.context import Context
+from runbooks.compiler.contract import Runbook
+from runbooks.compiler.sections import Section
+
+_STRONG = frozenset(
+    "symptoms pre_deployment post_deployment rollback deployment immediate diagnosis resolution verification escalation prevention".split()
+)
+
+
+def build(root: Section, title: str, context: Context) -> list[Runbook]:
+    """All runbooks of the document; references, checklists and loose prose go to ``context``."""
+    runbooks: list[Runbook] = []
+    tops = root.children
+    for block in root.blocks:
+        _loose(block, root, context)
+    for top in tops:
+        process(top, None, [title] if len(tops) == 1 else [], runbooks, context)
+    if not runbooks and not _only_references(root, context):
+        whole = tops[0] if len(tops) == 1 else root
+        context.prose = [] if whole is root else context.prose
+        runbooks.append(make_runbook(whole, None, [], context, fallback_title=title))
+    return runbooks
+
+
+def _only_references(root: Section, context: Context) -> bool:
+    return bool(context.references or context.checklists) or not any(s.blocks for s in root.walk())
+
+
+# -- what a section is -----------------------------------------------------------------------------
+
+
+def own_fields(section: Section) -> metadata.Fields:
+    """Metadata among the direct blocks of a section."""
+    fields = metadata.Fields()
+    for block in section.blocks:
+        metadata.read_block(block, fields)
+    return fields
+
+
+def is_explicit(section: Section) -> bool:
+    """True if a section says that it is a runbook: by marker, alert, schedule, phases or steps."""
+    if section.kind == "lead":
+        return False
+    if titles.RUNBOOK.match(section.title.text):
+        return True
+    if checklists_only(section) or titles.reference_of(section.title) or titles.is_background(section.title):
+        return False
+    phase = titles.phase_of(section.title)
+    if any(e["field"] in metadata.ACTIVE for e in own_fields(section).evidence):
+        return not (phase and section.level > 2)
+    if phase and phase != "procedure" and section.level > 1:
+        return False
+    if titles.alert_name(section.title.text):
+        return True
+    return any(_strong(child) or titles.STEP.match(child.title.text) for child in section.children)
+
+
+def _strong(child: Section) -> bool:
+    """A phase by title, unless it merely groups several numbered procedures."""
+    if titles.phase_of(child.title) not in _STRONG:
+        return False
+    groups = [c for c in child.children if c.kind == "heading" and any(b.kind == "numbered" for b in c.blocks)]
+    return len(groups) < 2
+
+
+def explicit_below(section: Section) -> bool:
+    return any(is_explicit(child) or explicit_below(child) for child in section.children if child.kind == "heading")
+
+
+def acts(section: Section) -> bool:
+    """True if a section itself holds something to do: a numbered list or a fence that is not just text."""
+    for block in section.blocks:
+        if block.kind == "fence" or (block.kind == "numbered" and not _is_toc(block)):
+            return True
+    return any(acts(child) for child in section.children if child.kind == "lead")
+
+
+def _is_toc(block: Block) -> bool:
+    texts = [i.children[0].text if i.children else "" for i in block.children]
+    return bool(texts) and all(re.match(r"^\[.*\]\(#.*\)\s*$", t.strip()) for t in texts)
+
+
+def _numbered(section: Section) -> bool:
+    return any(b.kind == "numbered" and not _is_toc(b) for b in section.blocks)
+
+
+def checklists_only(section: Section) -> bool:
+    return titles.is_checklist(section.title) and titles.phase_of(section.title) is None
+
+
+# -- walking ---------------------------------------------------------------------------------------
+
+
+def process(section: Section, category: str | None, trail: list[str], runbooks: list[Runbook], context: Context) -> None:
+    """Make a runbook, a reference, a checklist or a container of ``section``."""
+    reference = titles.reference_of(section.title)
+    below = explicit_below(section)
+    if titles.is_toc(section.title):
+        _prose_only(section, context)
+    elif is_explicit(section) and not below:
+        runbooks.append(make_runbook(section, category, trail, context))
+    elif reference and section.level > 1 and not below and not is_explicit(section):
+        context.references.append(references.build(section, _kind(reference), context))
+    elif checklists_only(section) and not below:
+        _checklist_section(section, context)
+    elif titles.is_background(section.title) and not below and not acts(section) and section.level > 1:
+        _prose_only(section, context)
+    elif below or _is_container(section):
+        _container(section, category, trail, runbooks, context)
+    elif acts(section) or any(acts(s) for s in section.walk()):
+        runbooks.append(make_runbook(section, category, trail, context))
+    elif runbooks or section.level > 1:
+        _prose_only(section, context)
+    else:
+        _container(section, category, trail, runbooks, context)
+
+
+def _kind(reference: str) -> str:
+    return "alert_rules" if reference == "related_alerts" else reference
+
+
+def _is_container(section: Section) -> bool:
+    """A heading whose sub-headings are procedures of their own: some number their steps from one."""
+    children = [c for c in section.children if c.kind == "heading"]
+    if acts(section) or not children:
+        return False
+    own = [c for c in children if not titles.reference_of(c.title) and not checklists_only(c)]
+    if any(_numbered(c) or titles.scheduled(c.title.text) for c in own):
+        return True
+    if any(_is_container(c) for c in own):
+        return True
+    return len(own) < len(children) and not any(acts(c) for c in own)
+
+
+def _container(
+    section: Section, category: str | None, trail: list[str], runbooks: list[Runbook], context: Context
+) -> None:
+    if section.line > 1 or section.kind == "heading":
+        context.prose.append(context.text(section.line, section.end_line or section.line))
+    for block in section.blocks:
+        _loose(block, section, context)
+    inner = category if category is not None or section.level <= 1 else section.title.text
+    pending: list[Section] = []
+    for child in section.children:
+        if titles.phase_of(child.title) == "symptoms" and explicit_below(section):
+            pending.append(child)
+            continue
+        before = len(runbooks)
+        process(child, inner, [*trail, section.title.text], runbooks, context)
+        if len(runbooks) > before:
+            for waiting in pending:
+                _take_symptoms(waiting, runbooks[before], context)
+            pending = []
+    for left in pending:
+        _prose_only(left, context)
+
+
+def _loose(block: Block, section: Section, context: Context) -> None:
+    """A block outside of every runbook."""
+    if block.kind == "table":
+        reference = references.start(references.table_kind(block), block.line, section.title.text)
+        reference["rows"] = references.table_rows(block)
+        context.references.append(reference)
+    elif checklists.is_task_list(block):
+        checklists.take_checklist(block, section.title.text, section.line, context)
+    elif block.kind == "fence":
+        reference = references.start("other", block.line, section.title.text)
+        references.take_block(block, reference, context)
+        context.references.append(reference)
+    elif block.kind != "rule":
+        context.prose.append(context.text(block.line, block.end_line))
+
+
+def _prose_only(section: Section, context: Context) -> None:
+    context.prose.append(context.text(section.line, section.end_line or section.line))
+    for block in section.blocks:
+        _loose(block, section, context)
+    for child in section.children:
+        _prose_only(child, context)
+
+
+def _checklist_section(section: Section, context: Context) -> None:
+    for part in section.walk():
+        if part is not section:
+            context.prose.append(context.text(part.line, part.end_line or part.line))
+        for block in part.blocks:
+            if block.kind in ("bullets", "numbered"):
+                checklists.take_checklist(block, section.title.text, section.line, context)
+            else:
+                _loose(block, section, context)
+
+
+# -- one runbook -----------------------------------------------------------------------------------
+
+
+def make_runbook(
+    section: Section, category: str | None, trail: list[str], context: Context, fallback_title: str = ""
+) -> Runbook:
+    """The runbook of a section: metadata, symptoms, phases."""
+    marker = titles.RUNBOOK.match(section.title.text)
+    issue = titles.ISSUE.match(section.title.text)
+    title = marker.group(1) if marker else issue.group(1) if issue else section.title.text or fallback_title
+    fields = metadata.Fields()
+    body = [b for b in section.blocks if not metadata.read_block(b, fields)]
+    runbook: Runbook = {
+        "title": title,
+        "line": section.line,
+        "kind": "operation",
+        "category": fields.category or category,
+        "alerts": fields.alerts,
+        "severity": fields.severity,
+        "response_time_s": fields.response_time_s,
+        "thresholds": fields.thresholds,
+        "schedule": None,
+        "symptoms": [],
+        "phases": [],
+        "prose": [],
+        "evidence": fields.evidence,
+    }
+    outer, context.runbook = context.runbook, section.line
+    named = titles.alert_name(title)
+    if named and not fields.alerts:
+        fields.alerts.append(named)
+    _body(section, body, runbook, fields, context)
+    context.runbook = outer
+    _schedule(section, fields, runbook)
+    runbook["kind"] = _runbook_kind(runbook, section, category, trail)
+    return runbook
+
+
+def _schedule(section: Section, fields: metadata.Fields, runbook: Runbook) -> None:
+    if fields.schedule_text is None and titles.scheduled(section.title.text) and titles.is_operation(section.title.text + " procedure "):
+        fields.schedule_text = section.title.text
+    elif fields.schedule_text is None and titles.scheduled(section.title.text):
+        fields.schedule_text = section.title.text
+    runbook["schedule"] = fields.schedule
+
+
+def _body(section: Section, body: list[Block], runbook: Runbook, fields: metadata.Fields, context: Context) -> None:
+    own = titles.phase_of(section.title)
+    main = phases.start(own if own and own != "symptoms" else "procedure", section.title.text, section.line, section.title.time_box_s)
+    view = Section(section.title, section.line, section.level, section.kind, section.raw, section.end_line, body)
+    view.children = [c for c in section.children if c.kind == "heading" or not titles.phase_of(c.title)]
+    phases.take_blocks(body, view, main, context)
+    runbook["phases"].append(main)
+    current = main
+    for child in section.children:
+        current = _take_part(child, current, runbook, fields, context)
+    for phase in list(runbook["phases"]):
+        if not phase["steps"] and not phase["items"] and phase is main:
+            runbook["prose"] += phase["prose"]
+            runbook["phases"].remove(phase)
+
+
+def _take_part(
+    child: Section, current: "phases.Phase", runbook: Runbook, fields: metadata.Fields, context: Context
+) -> "phases.Phase":
+    """One child of a runbook section; returns the phase that following “Step N” children join."""
+    phase = titles.phase_of(child.title)
+    reference = titles.reference_of(child.title)
+    if phase == "symptoms":
+        _take_symptoms(child, runbook, context)
+    elif reference == "related_alerts":
+        _take_related(child, runbook, fields, context)
+    elif reference and not phase:
+        context.references.append(references.build(child, reference, context))
+    elif titles.STEP.match(child.title.text) or titles.OPTION.match(child.title.text) or _numbered_step(child):
+        step_holder = Section(child.title, child.line, child.level, "lead", children=[child])
+        phases.take_body(step_holder, current, context)
+    elif phase:
+        built = phases.build(child, phase, context)
+        runbook["phases"].append(built)
+        return built
+    elif checklists_only(child):
+        _checklist_section(child, context)
+    elif child.kind == "lead" or not any(acts(s) for s in child.walk()):
+        _take_other(child, current, runbook, context)
+    elif _leaf_with_fence(child):
+        phases.take_body(Section(child.title, child.line, child.level, "lead", children=[child]), current, context)
+    else:
+        built = phases.build(child, "procedure", context)
+        runbook["phases"].append(built)
+        return built
+    return current
+
+
+def _numbered_step(child: Section) -> bool:
+    return child.kind == "heading" and bool(titles.NUMBERED.match(child.title.text))
+
+
+def _leaf_with_fence(child: Section) -> bool:
+    return not child.children and not _numbered(child) and any(b.kind == "fence" for b in child.blocks)
+
+
+def _take_other(child: Section, current: "phases.Phase", runbook: Runbook, context: Context) -> None:
+    """A bold lead or a heading without steps: a list of items, steps under a lead, or background."""
+    if child.kind == "lead" and acts(child):
+        current["prose"].append(context.text(child.line, child.end_line or child.line))
+        phases.take_body(child, current, context)
+        return
+    built = phases.build(child, "other", context)
+    if built["items"] or built["steps"]:
+        runbook["phases"].append(built)
+    else:
+        runbook["prose"].append(context.text(child.line, child.end_line or child.line))
+        runbook["prose"] += built["prose"]
+
+
+def _take_symptoms(child: Section, runbook: Runbook, context: Context) -> None:
+    runbook["evidence"].append({"line": child.line, "field": "symptoms", "text": context.lines[child.line - 1]})
+    for block in child.blocks:
+        if block.kind in ("bullets", "numbered"):
+            for item in block.children:
+                text = item.children[0].text if item.children else ""
+                runbook["symptoms"].append(text)
+                runbook["evidence"].append({"line": item.line, "field": "symptom", "text": context.text(item.line, item.end_line)["text"]})
+                if metadata._COMPARED.search(text):
+                    runbook["thresholds"].append(text)
+        elif block.kind == "paragraph":
+            runbook["symptoms"].append(" ".join(block.text.split()))
+            runbook["evidence"].append({"line": block.line, "field": "symptom", "text": context.text(block.line, block.end_line)["text"]})
+        elif block.kind != "rule":
+            _loose(block, child, context)
+    for nested in child.children:
+        _prose_only(nested, context)
+
+
+def _take_related(child: Section, runbook: Runbook, fields: metadata.Fields, context: Context) -> None:
+    runbook["evidence"].append({"line": child.line, "field": "related_alerts", "text": context.lines[child.line - 1]})
+    for block in child.blocks:
+        for item in block.children if block.kind == "bullets" else []:
+            text = item.children[0].text if item.children else ""
+            if not metadata.related_alert(text, fields, item.line):
+                runbook["evidence"].append({"line": item.line, "field": "note", "text": text})
+        if block.kind not in ("bullets", "rule"):
+            runbook["prose"].append(context.text(block.line, block.end_line))
+
+
+def _runbook_kind(runbook: Runbook, section: Section, category: str | None, trail: list[str]) -> str:
+    if runbook["schedule"] is not None:
+        return "scheduled"
+    if runbook["alerts"] or runbook["severity"] or runbook["symptoms"]:
+        return "incident"
+    if titles.ISSUE.match(section.title.text):
+        return "incident"
+    around = " ".join([category or "", *trail[1:]])
+    for text in (section.title.text, around):
+        if titles.is_operation(text) and not re.search(r"emergency|troubleshoot|incident response", text, re.IGNORECASE):
+            return "operation"
+        if titles.is_incident(text):
+            return "incident"
+    return "operation"

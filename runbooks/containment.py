@@ -1,0 +1,210 @@
+"""Holding on to everything that a command starts, so that it can be ended as a whole.
+
+Two levels. Always: the supervisor and its guardian are subreapers, so what a command leaves behind,
+however it detaches, becomes their child and is found. Where cgroup v2 can be written, the command
+also gets a group of its own, which the kernel ends in one step, whatever is forked meanwhile.
+
+There is no pid namespace: inside one `kill <pid>` means another process than the operator sees.
+"""
+
+import ctypes
+import logging
+import os
+import signal
+import time
+import zlib
+from pathlib import Path
+
+from django.conf import settings
+
+from erpops import pids
+
+logger = logging.getLogger(__name__)
+
+CGROUP, SUBREAPER = "cgroup", "subreaper"
+MOST_PROCESSES = 4096
+_PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Containment:
+    """The processes of one attempt. `level` says what holds them: cgroup or subreaper."""
+
+    def __init__(self, run_id: int) -> None:
+        self._group = _make_group(run_id)
+        self.level = CGROUP if self._group else SUBREAPER
+        # pid → wait status of every child that has ended, the command itself among them.
+        self.ended: dict[int, int] = {}
+
+    def enter(self) -> None:
+        """In the forked child, before it becomes the command: join, and die with the supervisor."""
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if self._group is not None:
+            handle = os.open(self._group / "cgroup.procs", os.O_WRONLY)
+            os.write(handle, b"0")
+            os.close(handle)
+
+    def members(self) -> set[int]:
+        """Everything that lives of it: the group, and what hangs below this process."""
+        return set(pids.descendants(os.getpid())) | _group_members(self._group)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal all of it, once; what has stopped itself is woken so that it hears."""
+        for pid in self.members():
+            _kill(pid, number)
+            _kill(pid, signal.SIGCONT)
+
+    def reap(self) -> None:
+        """Collect what has ended."""
+        _reap(self.ended)
+
+    def kill(self, *, within: float) -> bool:
+        """End all of it; False if something still lives after `within` seconds."""
+        return _kill_all(self._group, within=within, ended=self.ended)
+
+    def close(self) -> None:
+        """Remove the group, which must be empty."""
+        _remove(self._group)
+
+
+def become_subreaper(name: str) -> None:
+    """Take in the orphans of everything below this process, and be called `name` in process lists."""
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    _libc.prctl(_PR_SET_NAME, name.encode()[:15])
+
+
+def sweep(run_id: int, *, within: float = 5.0) -> bool:
+    """End what is left of an attempt whose supervisor is gone: its group, and what hangs below this process."""
+    group = _group_path(run_id)
+    group = group if group is not None and group.is_dir() else None
+    gone = _kill_all(group, within=within, ended={})
+    _remove(group)
+    return gone
+
+
+def sweep_group(run_id: int) -> None:
+    """End what is left in the attempt's group, and nothing else: for a process that has other children."""
+    group = _group_path(run_id)
+    if group is not None and group.is_dir():
+        _write(group / "cgroup.kill", "1")
+        deadline = time.monotonic() + 1
+        while _group_members(group) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        _remove(group)
+
+
+def _reap(ended: dict[int, int]) -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        ended[pid] = status
+
+
+def _kill_all(group: Path | None, *, within: float, ended: dict[int, int]) -> bool:
+    deadline = time.monotonic() + within
+    while True:
+        if group is not None:
+            _write(group / "cgroup.kill", "1")
+        left = set(pids.descendants(os.getpid())) | _group_members(group)
+        # Stopped first: what cannot run cannot fork while the others are being ended.
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in left:
+                _kill(pid, number)
+        _reap(ended)
+        if not left:
+            return True
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+
+
+def _make_group(run_id: int) -> Path | None:
+    path = _group_path(run_id)
+    if path is None:
+        return None
+    try:
+        path.mkdir(exist_ok=True)
+        if not (path / "cgroup.kill").exists() or not os.access(path / "cgroup.procs", os.W_OK):
+            path.rmdir()
+            return None
+    except OSError:
+        return None
+    _write(path / "pids.max", str(MOST_PROCESSES))
+    return path if _can_join(path) else None
+
+
+def _can_join(path: Path) -> bool:
+    """Whether a child of ours may be moved there: in some containers the directory can be made but not used."""
+    child = os.fork()
+    if child == 0:
+        try:
+            handle = os.open(path / "cgroup.procs", os.O_WRONLY)
+            os.write(handle, b"0")
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    joined = os.waitpid(child, 0)[1] == 0
+    if not joined:
+        _remove(path)
+    return joined
+
+
+def _group_path(run_id: int) -> Path | None:
+    """Beside which group of ours a new one would be made; None without cgroup v2."""
+    try:
+        own = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+        mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+        mount = next(line.split()[4] for line in mounts if " - cgroup2 " in line)
+    except (OSError, StopIteration):
+        return None
+    # The data directory tells two consoles on one machine apart.
+    return Path(mount) / own.strip("/") / f"erpops-{_console_id()}-{run_id}"
+
+
+def _console_id() -> str:
+    return f"{zlib.crc32(str(settings.DATA_DIR).encode()):08x}"
+
+
+def _group_members(group: Path | None) -> set[int]:
+    if group is None:
+        return set()
+    try:
+        return {int(line) for line in (group / "cgroup.procs").read_text().split() if line != "0"}
+    except OSError:
+        return set()
+
+
+def _remove(group: Path | None) -> None:
+    if group is None:
+        return
+    deadline = time.monotonic() + 1
+    while True:
+        try:
+            group.rmdir()
+        except FileNotFoundError:
+            return
+        except OSError:
+            if time.monotonic() >= deadline:
+                logger.warning("The group %s could not be removed", group)
+                return
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _write(path: Path, value: str) -> None:
+    try:
+        path.write_text(value)
+    except OSError:
+        return
+
+
+def _kill(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except (ProcessLookupError, PermissionError):
+        return

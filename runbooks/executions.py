@@ -1,0 +1,323 @@
+"""Walking a runbook: the only writer of Execution and StepRun.
+
+One person holds the baton and acts; others read along. Every act commits with its timeline event and
+its audit entry. A step's status follows its commands, or a person's word where nothing runs.
+
+Rows are locked in one order, here and in `runbooks.runner`: runbook, run, steps, execution, incident,
+audit chain. So whatever else an act changes, it changes before it tells.
+"""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from erpops import audit, clock
+from erpops.clock import Now
+from erpops.transitions import Machine
+from incidents import lifecycle, timeline
+from incidents.access import may_operate
+from incidents.models import Environment, Incident, TimelineEvent
+from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
+from runbooks.models import CommandRun, Execution, Runbook, StepRun
+from runbooks.parameters import validate
+from runbooks.refusals import Refused
+
+E, S, R = ExecutionStatus, StepStatus, RunStatus
+EXECUTION = Machine({E.ACTIVE: {E.COMPLETED, E.ABANDONED}})
+_OPEN = {S.CURRENT, S.RUNNING, S.PASSED, S.FAILED, S.SKIPPED}
+STEP = Machine(
+    {
+        S.PENDING: _OPEN,
+        S.CURRENT: {S.PENDING, S.RUNNING, S.PASSED, S.FAILED, S.SKIPPED},
+        S.RUNNING: {S.CURRENT, S.PASSED, S.FAILED},
+        S.FAILED: {S.CURRENT, S.RUNNING, S.PASSED, S.SKIPPED},
+        S.PASSED: {S.CURRENT, S.RUNNING, S.FAILED},
+        S.SKIPPED: {S.CURRENT, S.RUNNING, S.PASSED, S.FAILED},
+    }
+)
+LIVE_RUNS = set(RunStatus) - TERMINAL_RUNS
+
+
+def start(*, runbook: Runbook, incident: Incident | None, environment: Environment, by: User) -> Execution:
+    """Begin to walk the published version. An active walk of this runbook for the incident is returned as it is."""
+    if not may_operate(by, environment):
+        raise Refused(f"Running commands in {environment.label} is not among your permissions.", code="permission")
+    with transaction.atomic():
+        # Two clicks queue here, so the second finds what the first has made.
+        runbook = Runbook.objects.select_for_update().get(pk=runbook.pk)
+        version = runbook.current
+        if version is None or runbook.archived:
+            raise Refused("This runbook has no published version yet: an admin has to publish one.")
+        running = Execution.objects.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
+        if incident is not None and (found := running.order_by("-id").first()):
+            return found
+        places = _places(version.compiled)
+        if not places:
+            raise Refused("There are no steps in this runbook that could be walked: read it in the library.")
+        execution = Execution.objects.create(
+            version=version, incident=incident, environment=environment, started_at=clock.now(), started_by=by, holder=by
+        )
+        StepRun.objects.bulk_create(
+            StepRun(
+                execution=execution,
+                position=position,
+                phase=phase,
+                step=step,
+                status=S.PENDING if position else S.CURRENT,
+            )
+            for position, (phase, step) in enumerate(places)
+        )
+        data = {"runbook": runbook.slug, "version": version.number, "steps": len(places)}
+        tell(execution, "execution.started", f"started the runbook {runbook.title}", by, **data)
+    return execution
+
+
+def go_to(*, step_run: StepRun, by: User) -> None:
+    """The holder looks at this step now; others may follow."""
+    execution = step_run.execution
+    require_baton(execution, by)
+    with transaction.atomic():
+        _point_at(execution, step_run)
+
+
+def mark_done(*, step_run: StepRun, note: str, by: User) -> None:
+    """A person says that the step is done; the note says what was seen."""
+    require_baton(step_run.execution, by)
+    note = note.strip()
+    with transaction.atomic():
+        lock(step_run)
+        if step_run.status == S.PASSED:
+            return
+        _require_settled(step_run)
+        STEP.require(step_run, to=S.PASSED, note=note, reason="", changed_at=Now(), changed_by=by)
+        _advance(step_run)
+        said = f"did step {step_run.position + 1}, {step_title(step_run)}"
+        tell_step(step_run, "step.done", f"{said}: {note}" if note else said, by, note=note)
+        _progressed(step_run)
+
+
+def skip(*, step_run: StepRun, reason: str, by: User) -> None:
+    """Pass over a step, with the reason that stands in the timeline."""
+    require_baton(step_run.execution, by)
+    reason = reason.strip()[:200]
+    if not reason:
+        raise Refused("Say why this step is skipped: the reason stands in the timeline.", code="confirmation")
+    with transaction.atomic():
+        lock(step_run)
+        if step_run.status == S.SKIPPED:
+            return
+        _require_settled(step_run)
+        STEP.require(step_run, to=S.SKIPPED, reason=reason, changed_at=Now(), changed_by=by)
+        _advance(step_run)
+        said = f"skipped step {step_run.position + 1}, {step_title(step_run)}: {reason}"
+        tell_step(step_run, "step.skipped", said, by, reason=reason)
+
+
+def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> None:
+    """Keep parameter values for the rest of the walk; an empty one forgets. Refused with a sentence per bad value."""
+    require_baton(execution, by)
+    wanted = parameters_of(execution)
+    unknown = [name for name in values if name not in wanted]
+    if unknown:
+        raise Refused(f"No command of this runbook asks for {', '.join(sorted(unknown))}.", code="parameters")
+    wrong = {name: validate(wanted[name], value) for name, value in values.items() if value}
+    if faults := {name: sentence for name, sentence in wrong.items() if sentence}:
+        said = " ".join(f"{name}: {sentence}" for name, sentence in faults.items())
+        raise Refused(said, code="parameters", names=tuple(faults))
+    with transaction.atomic():
+        locked = Execution.objects.select_for_update().get(pk=execution.pk)
+        merged = {**locked.values, **values}
+        execution.values = {name: value for name, value in merged.items() if value}
+        execution.save(update_fields=["values"])
+        changed = sorted(name for name, value in values.items() if locked.values.get(name, "") != value)
+        if changed:
+            tell(execution, "execution.values", f"set {', '.join(changed)}", by, noise=True, names=changed)
+
+
+def complete(*, execution: Execution, by: User) -> None:
+    """End the walk; its event lists what was skipped, failed or left out."""
+    require_baton(execution, by)
+    with transaction.atomic():
+        _require_quiet(execution)
+        steps = list(execution.steps.all())
+        left = {status: [step.position + 1 for step in steps if step.status == status] for status in (S.SKIPPED, S.FAILED)}
+        undone = [step.position + 1 for step in steps if step.status in {S.PENDING, S.CURRENT}]
+        if not left[S.FAILED] and any(step.status == S.PASSED for step in steps):
+            Runbook.objects.filter(pk=execution.version.runbook_id).update(verified_at=Now())
+        EXECUTION.require(execution, to=E.COMPLETED, ended_at=Now())
+        told = {"skipped": left[S.SKIPPED], "failed": left[S.FAILED], "not_done": undone}
+        names = {"skipped": "skipped", "failed": "failed", "not_done": "not done"}
+        parts = [f"{names[kind]}: {', '.join(map(str, found))}" for kind, found in told.items() if found]
+        text = f"completed the runbook {execution.version.runbook.title}"
+        tell(execution, "execution.completed", f"{text} ({'; '.join(parts)})" if parts else text, by, **told)
+
+
+def abandon(*, execution: Execution, reason: str, by: User) -> None:
+    """Give the walk up, with a reason. Commands that still run are stopped first, by a person."""
+    require_baton(execution, by)
+    if not reason.strip():
+        raise Refused("Say why this runbook is given up: the reason stands in the timeline.", code="confirmation")
+    with transaction.atomic():
+        _require_quiet(execution)
+        EXECUTION.require(execution, to=E.ABANDONED, ended_at=Now())
+        text = f"gave up the runbook {execution.version.runbook.title}: {reason.strip()}"
+        tell(execution, "execution.abandoned", text, by, reason=reason.strip())
+
+
+def take_over(*, execution: Execution, by: User) -> None:
+    """Take the baton; whoever had it reads along from now on."""
+    if not may_operate(by, execution.environment):
+        raise Refused(f"Running commands in {execution.environment.label} is not among your permissions.", code="permission")
+    with transaction.atomic():
+        locked = Execution.objects.select_for_update().select_related("holder").get(pk=execution.pk)
+        if locked.status != E.ACTIVE:
+            raise Refused("This walk has ended, so there is no baton to take.")
+        before = locked.holder
+        execution.holder = by
+        execution.save(update_fields=["holder"])
+        if before != by:
+            text = f"took over the runbook {execution.version.runbook.title}"
+            text += f" from {before.get_username()}" if before else ""
+            tell(execution, "execution.taken_over", text, by)
+
+
+def follow_runs(*, step_run: StepRun) -> None:
+    """Bring the step's status in line with its attempts. Called in the transaction that changed one of them."""
+    lock(step_run)
+    latest = latest_runs(step_run)
+    states = {run.status for run in latest.values()}
+    commands = commands_of(step_run)
+    if states & LIVE_RUNS:
+        STEP.move(step_run, to=S.RUNNING, changed_at=Now())
+    elif states & {R.FAILED, R.TIMED_OUT, R.STOP_UNCONFIRMED, R.OUTCOME_UNKNOWN}:
+        STEP.move(step_run, to=S.FAILED, changed_at=Now())
+    elif len(latest) == len(commands) and states == {R.SUCCEEDED}:
+        if STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
+            tell_step(step_run, "step.passed", f"Step {step_run.position + 1}, {step_title(step_run)}, passed", None)
+            _progressed(step_run)
+    else:
+        STEP.move(step_run, to=S.CURRENT, only_from={S.RUNNING}, changed_at=Now())
+
+
+def require_baton(execution: Execution, by: User) -> None:
+    """Refuse unless the walk goes on, `by` holds the baton and may act in its environment."""
+    fresh = Execution.objects.select_related("holder").get(pk=execution.pk)
+    execution.status, execution.holder = fresh.status, fresh.holder
+    if fresh.status != E.ACTIVE:
+        raise Refused(f"This walk is {E(fresh.status).label.lower()}; start the runbook again to go on.")
+    if fresh.holder_id != by.pk:
+        holder = fresh.holder.get_username() if fresh.holder else "Nobody"
+        raise Refused(f"{holder} has the baton here. Take over to act yourself.", code="baton")
+    if not may_operate(by, execution.environment):
+        raise Refused(f"Running commands in {execution.environment.label} is not among your permissions.", code="permission")
+
+
+def compiled_step(step_run: StepRun) -> dict[str, Any] | None:
+    """The compiled step behind a StepRun; None for a checklist, which is a phase's items alone."""
+    steps = compiled_phase(step_run)["steps"]
+    return cast("dict[str, Any]", steps[step_run.step]) if steps else None
+
+
+def compiled_phase(step_run: StepRun) -> dict[str, Any]:
+    """The compiled phase in which a StepRun stands."""
+    return cast("dict[str, Any]", step_run.execution.version.compiled["phases"][step_run.phase])
+
+
+def commands_of(step_run: StepRun) -> list[dict[str, Any]]:
+    """The compiled commands of a step, in order; none for a checklist."""
+    step = compiled_step(step_run)
+    return list(step["commands"]) if step else []
+
+
+def step_title(step_run: StepRun) -> str:
+    """What the step is called; a checklist is called as its phase."""
+    step = compiled_step(step_run)
+    return str(step["title"] if step else compiled_phase(step_run)["heading"]).strip()[:120] or "untitled"
+
+
+def parameters_of(execution: Execution) -> dict[str, dict[str, Any]]:
+    """Every parameter that a command of the walk asks for, by name, as first mentioned."""
+    found: dict[str, dict[str, Any]] = {}
+    for phase in execution.version.compiled["phases"]:
+        for step in phase["steps"]:
+            for command in step["commands"]:
+                for parameter in command["parameters"]:
+                    found.setdefault(parameter["name"], parameter)
+    return found
+
+
+def latest_runs(step_run: StepRun) -> dict[int, CommandRun]:
+    """The latest attempt of each command that was ever asked for, by the command's index."""
+    return {run.command: run for run in step_run.runs.order_by("command", "attempt")}
+
+
+def _places(compiled: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """(phase, step) of every step to walk; a phase of items alone counts once."""
+    found = []
+    for index, phase in enumerate(compiled["phases"]):
+        count = len(phase["steps"]) or bool(phase["items"])
+        found += [(index, step) for step in range(count)]
+    return found
+
+
+def _point_at(execution: Execution, step_run: StepRun) -> None:
+    for other in execution.steps.filter(status=S.CURRENT).exclude(pk=step_run.pk):
+        STEP.move(other, to=S.PENDING)
+    STEP.move(step_run, to=S.CURRENT, only_from={S.PENDING})
+    Execution.objects.filter(pk=execution.pk).update(position=step_run.position)
+    execution.position = step_run.position
+
+
+def _advance(step_run: StepRun) -> None:
+    """Point at the next step that nobody has dealt with; at the end the pointer stays."""
+    execution = step_run.execution
+    following = execution.steps.filter(position__gt=step_run.position, status__in=[S.PENDING, S.CURRENT, S.FAILED])
+    if step := following.order_by("position").first():
+        _point_at(execution, step)
+
+
+def lock(step_run: StepRun) -> None:
+    """Acts on one step queue; the instance carries the status that counts."""
+    rows = StepRun.objects.select_for_update(no_key=True)
+    step_run.status = rows.values_list("status", flat=True).get(pk=step_run.pk)
+
+
+def _require_settled(step_run: StepRun) -> None:
+    states = {run.status for run in latest_runs(step_run).values()}
+    if states & LIVE_RUNS:
+        raise Refused("A command of this step is still running: wait for it, or stop it.")
+    if R.OUTCOME_UNKNOWN in states:
+        raise Refused("Nobody knows yet how a command of this step ended: check it, then mark it done or not done.")
+
+
+def _require_quiet(execution: Execution) -> None:
+    runs = CommandRun.objects.filter(step_run__execution=execution)
+    if runs.filter(status__in=LIVE_RUNS).exists():
+        raise Refused("A command is still running: wait for it, or stop it.")
+    for run in runs.filter(status=R.OUTCOME_UNKNOWN).select_related("step_run"):
+        if not runs.filter(step_run=run.step_run, command=run.command, attempt__gt=run.attempt).exists():
+            number = run.step_run.position + 1
+            raise Refused(f"Nobody knows yet how a command of step {number} ended: mark it done or not done first.")
+
+
+def _progressed(step_run: StepRun) -> None:
+    if incident := step_run.execution.incident:
+        lifecycle.progressed(incident=incident)
+
+
+def tell_step(step_run: StepRun, kind: str, text: str, by: User | None, **data: Any) -> None:
+    tell(step_run.execution, kind, text, by, step=step_run.position, **data)
+
+
+def tell(
+    execution: Execution, kind: str, text: str, by: User | None, *, noise: bool = False, **data: Any
+) -> TimelineEvent | None:
+    """One act, on the incident's timeline and in the audit chain."""
+    event = None
+    if execution.incident is not None:
+        told = {"execution": execution.pk, **data}
+        event = timeline.add(incident=execution.incident, kind=kind, text=text, by=by, data=told, noise=noise)
+    audit.record(action=kind, target=f"execution:{execution.pk}", by=by, **data)
+    return event

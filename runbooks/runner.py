@@ -1,0 +1,371 @@
+"""Running commands: the only writer of CommandRun.
+
+A request checks the gate and freezes script, values and target under a digest; from then on the row
+is the truth and every message about it only a doorbell. The claim is committed before anything
+starts, and each later write of the claimant names its fence, so one attempt runs at most once.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+from django.db.models import F
+
+from erpops import beats, claims
+from erpops.clock import Now
+from erpops.nudges import nudge
+from erpops.transitions import Machine
+from incidents.models import Environment
+from runbooks import executions, gate, tasks, variables
+from runbooks.choices import TERMINAL_RUNS, RunStatus
+from runbooks.executors import executors
+from runbooks.models import CommandRun, OutputChunk, StepRun
+from runbooks.parameters import Bound, MissingValues, Unbindable, bind, validate
+from runbooks.refusals import Refused
+
+R = RunStatus
+_ENDS = {R.SUCCEEDED, R.FAILED, R.TIMED_OUT, R.STOPPED, R.STOP_UNCONFIRMED, R.NOT_STARTED, R.OUTCOME_UNKNOWN}
+RUN = Machine(
+    {
+        R.QUEUED: {R.CLAIMED, R.STOPPED},
+        R.CLAIMED: {R.RUNNING, R.NOT_STARTED, R.STOPPED, R.OUTCOME_UNKNOWN},
+        R.RUNNING: _ENDS,
+        # A person has looked and says how it ended, or the supervisor's own record turned up.
+        R.OUTCOME_UNKNOWN: {R.SUCCEEDED, R.FAILED, R.TIMED_OUT, R.STOPPED, R.NOT_STARTED},
+        R.STOP_UNCONFIRMED: {R.STOPPED},
+    }
+)
+LEASE_S = 30.0
+READ_LIMIT_S, LIMIT_S, SAMPLE_S = 60, 300, 15
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended. `reason` is a sentence for a person; `ended_at` None means now."""
+
+    status: RunStatus
+    exit_code: int | None = None
+    reason: str = ""
+    ended_at: datetime | None = None
+
+
+def request(
+    *,
+    step_run: StepRun,
+    command: int,
+    by: User,
+    values: Mapping[str, str] | None = None,
+    confirmation: gate.Confirmation | Mapping[str, Any] | str | None = None,
+) -> CommandRun:
+    """Ask for one command of a step to be run; answers the attempt, which may be one that already goes on.
+
+    Without `values` those of the execution count. Raises `Refused` with a sentence and a code.
+    """
+    execution = step_run.execution
+    executions.require_baton(execution, by)
+    compiled = _command(step_run, command)
+    if (live := _live(step_run, command)) is not None:
+        return live
+    given = gate.confirmation_of(confirmation)
+    gate.require(risk=compiled["risk"], environment=execution.environment, by=by, given=given)
+    used = dict(execution.values if values is None else values)
+    bound, used = _bind(compiled, used, execution.environment)
+    queue = queue_of(execution.environment)
+    _require_runnable(compiled, queue)
+    try:
+        with transaction.atomic():
+            return _insert(step_run, command, compiled, bound.script, used, queue, by, given)
+    except IntegrityError:
+        # The other click was faster: its attempt is the one.
+        if (live := _live(step_run, command)) is not None:
+            return live
+        raise
+
+
+def stop(*, run: CommandRun, by: User) -> None:
+    """Ask for an attempt to end: what waits ends at once, what runs is told by its supervisor's next look."""
+    executions.require_baton(run.step_run.execution, by)
+    with transaction.atomic():
+        reason = f"Stopped by {by.get_username()} before it started."
+        if RUN.move(run, to=R.STOPPED, only_from={R.QUEUED}, stop_requested_at=Now(), ended_at=Now(), reason=reason):
+            _told_end(run)
+            return
+        asked = CommandRun.objects.filter(pk=run.pk, status__in=[R.CLAIMED, R.RUNNING], stop_requested_at=None)
+        if asked.update(stop_requested_at=Now()):
+            run.refresh_from_db(fields=["stop_requested_at", "status"])
+            executions.tell_step(
+                run.step_run, "command.stopping", f"asked to stop `{_short(run.text)}`", by, run=run.pk
+            )
+            nudge(f"run:{run.pk}")
+
+
+def settle_unknown(*, run: CommandRun, verdict: str, by: User, note: str = "") -> None:
+    """A person has checked how an attempt of unknown outcome ended: `done` or `not_done`."""
+    if verdict not in {"done", "not_done"}:
+        raise ValueError(f"The verdict is done or not_done, not {verdict!r}.")
+    executions.require_baton(run.step_run.execution, by)
+    word = "done" if verdict == "done" else "not done"
+    to = R.SUCCEEDED if verdict == "done" else R.FAILED
+    with transaction.atomic():
+        reason = f"Outcome unknown; {by.get_username()} checked: {word}. {note}".strip()[:300]
+        if not RUN.move(run, to=to, only_from={R.OUTCOME_UNKNOWN}, reason=reason):
+            return
+        executions.lock(run.step_run)
+        said = f"marked `{_short(run.text)}` as {word}"
+        executions.tell_step(run.step_run, "command.settled", said, by, run=run.pk, verdict=verdict)
+        executions.follow_runs(step_run=run.step_run)
+        nudge(f"run:{run.pk}")
+
+
+def confirm_stopped(*, run: CommandRun, by: User) -> None:
+    """A person has looked: nothing of an attempt with an unconfirmed stop runs any more."""
+    executions.require_baton(run.step_run.execution, by)
+    with transaction.atomic():
+        reason = f"{by.get_username()} checked that nothing of it runs any more."
+        if RUN.move(run, to=R.STOPPED, only_from={R.STOP_UNCONFIRMED}, reason=reason):
+            executions.lock(run.step_run)
+            said = f"confirmed that `{_short(run.text)}` has stopped"
+            executions.tell_step(run.step_run, "command.settled", said, by, run=run.pk, verdict="stopped")
+            executions.follow_runs(step_run=run.step_run)
+
+
+def claim(*, run_id: int, host: str) -> CommandRun | None:
+    """Take a queued attempt for this process; None when it is not queued (any more). Committed on return."""
+    rows = CommandRun.objects.filter(pk=run_id, status=R.QUEUED)
+    taken = claims.claim(rows, limit=1, lease_s=LEASE_S, status=R.CLAIMED, host=host)
+    return taken[0] if taken else None
+
+
+def recheck(run: CommandRun) -> Bound:
+    """What is about to be executed, derived anew from the immutable version; refused if it is not what was asked."""
+    step_run = run.step_run
+    compiled = _command(step_run, run.command)
+    bound, used = _bind(compiled, run.values, step_run.execution.environment)
+    digest = _digest(step_run, run.command, bound.script, used, run.queue)
+    if digest != run.digest or bound.script != run.script:
+        raise Refused("What would be executed is not what was confirmed, so nothing was started.", code="digest")
+    return bound
+
+
+def started(*, run: CommandRun, containment: str) -> bool:
+    """From claimed to running, before the process exists; False when the claim is lost or a stop came first."""
+    now_running = claims.held(run).filter(status=R.CLAIMED, stop_requested_at=None)
+    if not now_running.update(status=R.RUNNING, started_at=Now(), containment=containment):
+        return False
+    run.refresh_from_db(fields=["status", "started_at", "containment"])
+    nudge(f"run:{run.pk}")
+    return True
+
+
+def record_output(*, run: CommandRun, chunks: Sequence[OutputChunk], output_bytes: int, dropped_bytes: int) -> bool:
+    """Store chunks in order, once each; False when this claim is lost and nothing may be written."""
+    with transaction.atomic():
+        last = chunks[-1].seq if chunks else run.output_seq
+        changed = claims.held(run).filter(status=R.RUNNING, output_seq__lte=last)
+        if not changed.update(output_seq=last, output_bytes=output_bytes, dropped_bytes=dropped_bytes):
+            return False
+        # A commit whose answer was lost is tried again: what arrived the first time stays.
+        OutputChunk.objects.bulk_create(chunks, ignore_conflicts=True)
+        nudge(f"run:{run.pk}")
+    return True
+
+
+def finish(*, run: CommandRun, outcome: Outcome) -> bool:
+    """Write the end of an attempt with its event, audit entry and what it means for the step; False if the claim is lost."""
+    with transaction.atomic():
+        sources = RUN.sources(outcome.status)
+        rows = claims.held(run).filter(status__in=[s for s in sources if s not in TERMINAL_RUNS])
+        ended_at: Any = outcome.ended_at or Now()
+        values = {"exit_code": outcome.exit_code, "reason": outcome.reason[:300], "ended_at": ended_at}
+        if not rows.update(status=outcome.status, lease_until=None, fence=F("fence") + 1, **values):
+            return False
+        run.refresh_from_db()
+        _told_end(run)
+    return True
+
+
+def learn(*, run: CommandRun, outcome: Outcome) -> bool:
+    """The end of an attempt that was called unknown has turned up in its supervisor's own record."""
+    if outcome.status not in RUN.moves[R.OUTCOME_UNKNOWN]:
+        return False
+    with transaction.atomic():
+        values = {"exit_code": outcome.exit_code, "reason": outcome.reason[:300], "ended_at": outcome.ended_at}
+        if not RUN.move(run, to=outcome.status, only_from={R.OUTCOME_UNKNOWN}, **values):
+            return False
+        _told_end(run)
+    return True
+
+
+def queue_of(environment: Environment) -> str:
+    """The queue that workers which can reach `environment` listen to."""
+    return f"env.{environment.name}"
+
+
+def provided_names(environment: Environment) -> set[str]:
+    """The variables that commands there receive anyway, so that nobody is asked for them."""
+    return set(variables.of(environment).values)
+
+
+def missing_names(*, step_run: StepRun, command: int, values: Mapping[str, str]) -> list[str]:
+    """The parameters of a command that still have no value."""
+    provided = provided_names(step_run.execution.environment)
+    wanted = _asked(_command(step_run, command), provided)
+    return list(dict.fromkeys(item["name"] for item in wanted if not values.get(item["name"])))
+
+
+def limit_s(compiled: Mapping[str, Any]) -> int:
+    """How long a command may run, in seconds. One that never ends by itself is sampled."""
+    if "endless" in compiled["flags"]:
+        return SAMPLE_S
+    return READ_LIMIT_S if compiled["risk"] == "read" and "long" not in compiled["flags"] else LIMIT_S
+
+
+def flags_of(run: CommandRun) -> set[str]:
+    """What the compiler says of the attempt's command: endless, interactive, long…"""
+    return set(_command(run.step_run, run.command)["flags"])
+
+
+def _insert(
+    step_run: StepRun,
+    command: int,
+    compiled: Mapping[str, Any],
+    script: str,
+    used: dict[str, str],
+    queue: str,
+    by: User,
+    given: gate.Confirmation,
+) -> CommandRun:
+    executions.lock(step_run)
+    before = executions.latest_runs(step_run).get(command)
+    if before is not None and before.status == R.OUTCOME_UNKNOWN:
+        raise Refused("Nobody knows how the last attempt ended: check it and mark it done or not done first.")
+    if before is not None and before.status == R.STOP_UNCONFIRMED:
+        raise Refused(f"The last attempt may still be running on {before.host}: check that it is gone first.")
+    run = CommandRun.objects.create(
+        step_run=step_run,
+        command=command,
+        attempt=before.attempt + 1 if before else 1,
+        kind=compiled["kind"],
+        text=compiled["text"],
+        script=script,
+        values=used,
+        risk=compiled["risk"],
+        digest=_digest(step_run, command, script, used, queue),
+        queue=queue,
+        timeout_s=limit_s(compiled),
+        requested_by=by,
+        queued_at=Now(),
+        nudged_at=Now(),
+    )
+    run.refresh_from_db()
+    executions.follow_runs(step_run=step_run)
+    details = {"run": run.pk, "risk": run.risk, "attempt": run.attempt, "digest": run.digest, "reason": given.reason}
+    text = f"runs `{_short(run.text)}`" + (f": {given.reason}" if given.reason else "")
+    executions.tell_step(step_run, "command.requested", text, by, noise=not given.reason, **details)
+    transaction.on_commit(lambda: tasks.ring(run.pk, queue), robust=True)
+    return run
+
+
+def _told_end(run: CommandRun) -> None:
+    executions.lock(run.step_run)
+    took = (run.ended_at - run.started_at).total_seconds() if run.ended_at and run.started_at else None
+    data = {
+        "run": run.pk,
+        "status": run.status,
+        "exit_code": run.exit_code,
+        "duration_s": took,
+        "risk": run.risk,
+        "text": run.text,
+        "reason": run.reason,
+        "command": run.command,
+    }
+    said = f"`{_short(run.text)}` {in_words(run)}"
+    executions.tell_step(run.step_run, "command.finished", said, run.requested_by, **data)
+    executions.follow_runs(step_run=run.step_run)
+    nudge(f"run:{run.pk}")
+
+
+def in_words(run: CommandRun) -> str:
+    """How an attempt ended, as people say it."""
+    if run.status == R.SUCCEEDED:
+        return "succeeded"
+    if run.status == R.FAILED and run.exit_code is not None:
+        return f"failed with exit status {run.exit_code}" if run.exit_code >= 0 else f"was ended by signal {-run.exit_code}"
+    words = {
+        R.FAILED: "failed",
+        R.TIMED_OUT: f"was stopped after its time limit of {run.timeout_s} s",
+        R.STOPPED: "was stopped",
+        R.STOP_UNCONFIRMED: f"was told to stop but may still run on {run.host}",
+        R.NOT_STARTED: "was not started",
+        R.OUTCOME_UNKNOWN: "ended in a way nobody knows",
+    }
+    return words.get(R(run.status), R(run.status).label.lower())
+
+
+def _command(step_run: StepRun, command: int) -> dict[str, Any]:
+    commands = executions.commands_of(step_run)
+    if not 0 <= command < len(commands):
+        raise Refused("This step has no such command.")
+    return commands[command]
+
+
+def _live(step_run: StepRun, command: int) -> CommandRun | None:
+    return step_run.runs.filter(command=command, status__in=executions.LIVE_RUNS).first()
+
+
+def _asked(compiled: Mapping[str, Any], provided: set[str]) -> list[dict[str, Any]]:
+    """The parameters that a person has to fill: all but those that the environment gives."""
+    return [p for p in compiled["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
+
+
+def _bind(compiled: dict[str, Any], values: Mapping[str, str], environment: Environment) -> tuple[Bound, dict[str, str]]:
+    asked = _asked(compiled, provided_names(environment))
+    used = {p["name"]: str(values[p["name"]]) for p in asked if values.get(p["name"])}
+    for parameter in asked:
+        if parameter["name"] in used and (fault := validate(parameter, used[parameter["name"]])):  # type: ignore[arg-type]
+            raise Refused(f"{parameter['name']}: {fault}", code="parameters", names=(parameter["name"],))
+    try:
+        return bind({**compiled, "parameters": asked}, used), used  # type: ignore[typeddict-item]
+    except MissingValues as missing:
+        names = tuple(missing.names)
+        raise Refused(f"Fill in {', '.join(names)} first.", code="parameters", names=names) from missing
+    except Unbindable as error:
+        raise Refused(str(error), code="risk") from error
+
+
+def _require_runnable(compiled: Mapping[str, Any], queue: str) -> None:
+    if executors.get(compiled["kind"]) is None:
+        raise Refused(
+            f"erpops does not run {compiled['kind']} text: copy it, run it where it belongs and note what came of it.",
+            code="risk",
+        )
+    if queue not in beats.served_queues():
+        raise Refused(
+            f"No worker serves {queue}, so nothing was started. Start one with `manage.py worker --queues {queue}`.",
+            code="worker",
+        )
+
+
+def _digest(step_run: StepRun, command: int, script: str, values: Mapping[str, str], queue: str) -> str:
+    execution = step_run.execution
+    body = [
+        execution.version.sha256,
+        step_run.phase,
+        step_run.step,
+        command,
+        script,
+        dict(values),
+        execution.environment.name,
+        queue,
+    ]
+    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 120 else line[:119] + "…"

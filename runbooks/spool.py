@@ -1,0 +1,165 @@
+"""What a supervisor keeps on its own disk: output chunks and the end of the attempt, both durable.
+
+`<data>/spool/<run id>/` holds `output` (records), `exit.json` (only when the end is known),
+`supervisor.pid` and `work/`, the command's directory. From it the end and the output of an attempt
+can be recorded by another process when the supervisor could not reach PostgreSQL.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+
+from erpops import pids
+from runbooks.models import OutputChunk
+
+_HEADER_LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class Exit:
+    """The end of an attempt as its supervisor saw it; the fields of `runner.Outcome` and the output's figures."""
+
+    status: str
+    exit_code: int | None
+    reason: str
+    ended_at: str
+    output_bytes: int
+    dropped_bytes: int
+    last_seq: int
+
+
+class Spool:
+    """The directory of one attempt."""
+
+    def __init__(self, run_id: int) -> None:
+        self.run_id = run_id
+        self.path = root() / str(run_id)
+        self._output: BinaryIO | None = None
+
+    @property
+    def work(self) -> Path:
+        """The command's working directory and home."""
+        return self.path / "work"
+
+    def create(self) -> None:
+        """Make the directory. One that is there belongs to another database's run of that number, long over."""
+        root().mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.exists() and not self.supervised():
+            self.remove()
+        self.path.mkdir(mode=0o700)
+        self.work.mkdir(mode=0o700)
+        (self.path / "supervisor.pid").write_text(pids.identity(), encoding="ascii")
+        self._output = (self.path / "output").open("ab")
+        _sync_directory(self.path)
+
+    def append(self, chunks: list[OutputChunk]) -> None:
+        """Write chunks so that they survive this process and the machine's power."""
+        if not chunks:
+            return
+        assert self._output is not None
+        for chunk in chunks:
+            head = {
+                "seq": chunk.seq,
+                "stream": chunk.stream,
+                "at": chunk.at.isoformat(),
+                "line": chunk.line,
+                "cont": chunk.cont,
+                "style": chunk.style,
+                "size": len(chunk.data),
+            }
+            self._output.write(json.dumps(head).encode() + b"\n" + chunk.data)
+        self._output.flush()
+        os.fdatasync(self._output.fileno())
+
+    def close_with(self, end: Exit) -> None:
+        """Write the end, whole or not at all."""
+        partial = self.path / ".exit.json"
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(end.__dict__, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path / "exit.json")
+        _sync_directory(self.path)
+
+    def exit(self) -> Exit | None:
+        """The recorded end, or None while there is none."""
+        try:
+            return Exit(**json.loads((self.path / "exit.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def chunks(self, *, after: int) -> Iterator[OutputChunk]:
+        """The whole records with a number above `after`; a record that was cut off by a crash ends it."""
+        try:
+            file = (self.path / "output").open("rb")
+        except OSError:
+            return
+        with file:
+            while head := _header(file):
+                data = file.read(head["size"])
+                if len(data) < head["size"]:
+                    return
+                if head["seq"] > after:
+                    yield self._chunk(head, data)
+
+    def supervised(self) -> bool:
+        """Whether the process that wrote this directory still runs."""
+        return pids.is_same(*pids.read_identity(self.path / "supervisor.pid"))
+
+    def exists(self) -> bool:
+        return self.path.is_dir()
+
+    def remove(self) -> None:
+        """Forget the attempt, once its end is in PostgreSQL."""
+        if self._output is not None:
+            self._output.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def _chunk(self, head: dict[str, Any], data: bytes) -> OutputChunk:
+        return OutputChunk(
+            run_id=self.run_id,
+            seq=head["seq"],
+            stream=head["stream"],
+            at=datetime.fromisoformat(head["at"]),
+            line=head["line"],
+            cont=head["cont"],
+            style=head["style"],
+            data=data,
+        )
+
+
+def root() -> Path:
+    """Where the spools of this machine's supervisors are."""
+    return Path(settings.DATA_DIR) / "spool"
+
+
+def run_ids() -> list[int]:
+    """The attempts that have a directory here."""
+    try:
+        return sorted(int(name) for name in os.listdir(root()) if name.isdigit())
+    except OSError:
+        return []
+
+
+def _header(file: BinaryIO) -> dict[str, Any] | None:
+    line = file.readline(_HEADER_LIMIT)
+    try:
+        head = json.loads(line)
+    except ValueError:
+        return None
+    return head if isinstance(head, dict) else None
+
+
+def _sync_directory(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

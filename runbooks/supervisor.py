@@ -1,0 +1,352 @@
+"""One small process per command: it owns the process tree, the output and the truth about the end.
+
+Forked from a warm worker and detached from it, so that a worker may die or be deployed while the
+command goes on. Its parent, the guardian, does nothing but wait for it and end what it leaves behind.
+One thread drains the pipes into the spool and watches the clocks, a second one (`recording`) speaks
+to PostgreSQL, so that a database that is away never blocks the command.
+"""
+
+import logging
+import os
+import selectors
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError, connections
+
+from erpops import clock
+from runbooks import containment, runner, variables
+from runbooks.choices import RunStatus
+from runbooks.cutting import Cutter
+from runbooks.executors import CannotStart, Launch, executors
+from runbooks.models import CommandRun
+from runbooks.parameters import Bound
+from runbooks.recording import Recorder
+from runbooks.redact import Masker
+from runbooks.runner import Outcome
+from runbooks.spool import Exit, Spool
+
+logger = logging.getLogger(__name__)
+R = RunStatus
+
+FLUSH_S = 0.1
+# What a command leaves running may write this long after it has ended itself.
+LINGER_S = 1.0
+TERM_S = 5.0
+TERM_AT_CONSOLE_STOP_S = 1.0
+KILL_S = 5.0
+# Shorter than the lease: nobody may take the attempt over while its processes live.
+LEASE_LOST_S = 25.0
+RECORD_S = 60.0
+RECORD_AT_CONSOLE_STOP_S = 0.7
+_READ_BYTES = 65536
+_READS_PER_TURN = 16
+
+
+def launch(*, run: CommandRun, bound: Bound) -> int:
+    """Fork guardian and supervisor; returns a descriptor that reads end-of-file when both are gone.
+
+    The caller has closed its database connections.
+    """
+    ended, keep = os.pipe()
+    guardian = os.fork()
+    if guardian == 0:
+        _become_guardian(run, bound, keep)
+    os.close(keep)
+    # The one that is collected here only forks: the guardian itself is nobody's child.
+    os.waitpid(guardian, 0)
+    return ended
+
+
+def _become_guardian(run: CommandRun, bound: Bound, keep: int) -> None:
+    try:
+        os.setsid()
+        if os.fork():
+            os._exit(0)
+        _detach(keep)
+        containment.become_subreaper("erpops-guard")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        supervisor = os.fork()
+        if supervisor == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            _become_supervisor(run, bound)
+        while os.wait()[0] != supervisor:
+            pass
+        containment.sweep(run.pk)
+    finally:
+        os._exit(0)
+
+
+def _become_supervisor(run: CommandRun, bound: Bound) -> None:
+    try:
+        containment.become_subreaper("erpops-run")
+        Supervision(run, bound).carry_out()
+    except BaseException:
+        logger.exception("The supervisor of run %s failed", run.pk)
+        os._exit(1)
+    os._exit(0)
+
+
+def _detach(keep: int) -> None:
+    """Own signals, own descriptors: nothing of the worker's but its log and the pipe that says we live."""
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) is not None:
+            signal.signal(number, signal.SIG_DFL)
+    # Our log may go to a pipe whose reader dies with the worker.
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+    signal.alarm(0)
+    null = os.open(os.devnull, os.O_RDWR)
+    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else map(str, range(3, 1024)):  # noqa: PTH112, PTH208
+        descriptor = int(name)
+        # Replaced, not closed: an object of the worker that is collected later closes its old number.
+        if descriptor not in {1, 2, keep, null} and _is_open(descriptor):
+            os.dup2(null, descriptor, inheritable=False)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+@dataclass
+class _Ending:
+    """Why a command is being ended; `kill_at` (monotonic) is when patience is over."""
+
+    status: RunStatus
+    reason: str
+    kill_at: float
+
+
+class Supervision:
+    """One attempt, from its claim to its recorded end. Runs in the supervisor process."""
+
+    def __init__(self, run: CommandRun, bound: Bound) -> None:
+        self.run = run
+        self.bound = bound
+        self.spool = Spool(run.pk)
+        self.given = variables.of(run.step_run.execution.environment)
+        self.cutter = Cutter(run.pk)
+        self.maskers = {"out": Masker(self.given.secrets), "err": Masker(self.given.secrets)}
+        self.selector = selectors.DefaultSelector()
+        self.ending: _Ending | None = None
+        self.console_stops = False
+        self.survivors = False
+
+    def carry_out(self) -> None:
+        """Start the command, watch it to its end, record the end."""
+        signal.signal(signal.SIGTERM, self._on_console_stop)
+        signal.signal(signal.SIGINT, self._on_console_stop)
+        assert self.run.lease_until is not None
+        # The claim's own time: the database's clock without another question.
+        self.base, self.base_monotonic = self.run.lease_until - clock.seconds(runner.LEASE_S), time.monotonic()
+        self.spool.create()
+        self.held = containment.Containment(self.run.pk)
+        try:
+            launch = self._prepare()
+        except CannotStart as error:
+            self._refuse(Outcome(R.NOT_STARTED, reason=str(error)))
+            return
+        if not self._announce():
+            return
+        self.recorder = Recorder(self.run)
+        try:
+            self.pid = self._spawn(launch)
+        except (OSError, subprocess.SubprocessError) as error:
+            self._refuse(Outcome(R.NOT_STARTED, reason=f"{launch.argv[0]} could not be started: {error}"))
+            return
+        self.recorder.start()
+        self._watch()
+        self._conclude()
+
+    def _prepare(self) -> Launch:
+        env = variables.process_environment(given=self.given, bound=self.bound.env, home=str(self.spool.work))
+        return executors[self.run.kind](self.bound.script, env)
+
+    def _announce(self) -> bool:
+        """Commit "running" before anything runs. Without it nothing is started."""
+        try:
+            announced = runner.started(run=self.run, containment=self.held.level)
+        except DatabaseError as error:
+            self._write_exit(Outcome(R.NOT_STARTED, reason="The database did not answer, so nothing was started."))
+            logger.warning("Run %s was not started: %s", self.run.pk, error)
+            return False
+        finally:
+            # From here on the recorder speaks to the database, on a connection of its own.
+            connections.close_all()
+        if announced:
+            return True
+        # Either a stop came first, or the claim is somebody else's by now and this writes nothing.
+        self._refuse(Outcome(R.STOPPED, reason="Stopped before it started."))
+        return False
+
+    def _refuse(self, outcome: Outcome) -> None:
+        """Record that nothing was started; first on disk, so that it is known whatever becomes of the database."""
+        self._write_exit(outcome)
+        self.held.close()
+        if runner.finish(run=self.run, outcome=outcome):
+            self.spool.remove()
+
+    def _spawn(self, launch: Launch) -> int:
+        process = subprocess.Popen(
+            launch.argv,
+            cwd=self.spool.work,
+            env=launch.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            umask=0o077,
+            # Single-threaded until here: the recorder's thread starts after this.
+            preexec_fn=self.held.enter,  # noqa: PLW1509
+        )
+        for stream, pipe in (("out", process.stdout), ("err", process.stderr)):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
+            self.selector.register(pipe, selectors.EVENT_READ, stream)
+        self.began = time.monotonic()
+        # Its status is collected by `held.reap`, for which Popen must not wait.
+        process.returncode = 0
+        return process.pid
+
+    def _watch(self) -> None:
+        """Until the command has ended and its output is drained, or everything of it was ended."""
+        flushed, over_at = 0.0, None
+        while over_at is None or (self.selector.get_map() and time.monotonic() - over_at < LINGER_S):
+            self._drain(FLUSH_S if self.cutter.waiting or over_at or self.ending else 2 * FLUSH_S)
+            now = time.monotonic()
+            if now - flushed >= FLUSH_S:
+                self._flush()
+                flushed = now
+            self.held.reap()
+            if self.pid in self.held.ended:
+                over_at = over_at or now
+                if self.console_stops:
+                    break
+                continue
+            self._look_at_clocks(now)
+            if self.ending and now >= self.ending.kill_at:
+                break
+        self.survivors = not self.held.kill(within=1.0 if self.console_stops else KILL_S)
+        self._drain(0, everything=True)
+
+    def _drain(self, wait: float, *, everything: bool = False) -> None:
+        """Read what is there. A flood is read in turns, so that the clocks are looked at meanwhile."""
+        if not self.selector.get_map():
+            time.sleep(min(wait, 0.05))
+            return
+        turns = 1_000_000 if everything else _READS_PER_TURN
+        for turn in range(turns):
+            ready = self.selector.select(0 if turn else wait)
+            if not ready:
+                return
+            for key, _ in ready:
+                self._read(key)
+            if not self.selector.get_map():
+                return
+
+    def _read(self, key: selectors.SelectorKey) -> None:
+        try:
+            data = os.read(key.fd, _READ_BYTES)
+        except BlockingIOError:
+            return
+        stream = str(key.data)
+        if data:
+            self.cutter.feed(stream, self.maskers[stream].feed(data), at=self._time())
+            return
+        self.cutter.feed(stream, self.maskers[stream].flush(), at=self._time())
+        self.selector.unregister(key.fileobj)
+        key.fileobj.close()  # type: ignore[union-attr]
+
+    def _flush(self, *, final: bool = False) -> None:
+        chunks = self.cutter.take(at=self._time(), final=final)
+        try:
+            self.spool.append(chunks)
+        except OSError as error:
+            # What it has done so far is still known; what it does next would not be.
+            self._end(R.STOPPED, f"Ended because its output could not be kept: {error.strerror}.", patience=0)
+        self.recorder.give(chunks, total=self.cutter.total, dropped=self.cutter.dropped)
+
+    def _look_at_clocks(self, now: float) -> None:
+        if self.recorder.fenced:
+            self._end(R.OUTCOME_UNKNOWN, "Another process has taken this attempt over.", patience=0)
+        elif now - self.recorder.renewed_at > LEASE_LOST_S:
+            self._end(R.STOPPED, f"Ended because the database could not be reached for {LEASE_LOST_S:.0f} s.", patience=0)
+        elif self.console_stops:
+            self._end(R.STOPPED, "Stopped because the console was stopped.", patience=TERM_AT_CONSOLE_STOP_S)
+        elif self.recorder.stop_requested:
+            self._end(R.STOPPED, "Stopped on request.", patience=TERM_S)
+        elif now - self.began > self.run.timeout_s:
+            self._end_by_time()
+
+    def _end_by_time(self) -> None:
+        if "endless" in runner.flags_of(self.run):
+            reason = f"This command never ends by itself; it was watched for {self.run.timeout_s} s."
+            self._end(R.SUCCEEDED, reason, patience=TERM_S)
+        else:
+            self._end(R.TIMED_OUT, f"It was not done after {self.run.timeout_s} s and was ended.", patience=TERM_S)
+
+    def _end(self, status: RunStatus, reason: str, *, patience: float) -> None:
+        """Begin to end the command; a more urgent cause shortens the patience of an earlier one."""
+        kill_at = time.monotonic() + patience
+        if self.ending is None:
+            self.ending = _Ending(status, reason, kill_at)
+            if patience:
+                self.held.signal(signal.SIGTERM)
+        elif patience < TERM_S:
+            self.ending.kill_at = min(self.ending.kill_at, kill_at)
+
+    def _conclude(self) -> None:
+        for stream, masker in self.maskers.items():
+            self.cutter.feed(stream, masker.flush(), at=self._time())
+        self._flush(final=True)
+        outcome = self._outcome(self.held.ended.get(self.pid))
+        self._write_exit(outcome)
+        self.held.close()
+        patience = RECORD_AT_CONSOLE_STOP_S if self.console_stops else RECORD_S
+        if self.recorder.finish(outcome, within=patience):
+            connections.close_all()
+            self.spool.remove()
+
+    def _outcome(self, wait_status: int | None) -> Outcome:
+        code = os.waitstatus_to_exitcode(wait_status) if wait_status is not None else None
+        ended_at = self._time()
+        if self.survivors:
+            reason = f"Not everything of it could be ended: it may still run on {self.run.host}."
+            return Outcome(R.STOP_UNCONFIRMED, code, reason, ended_at)
+        if self.ending is not None:
+            return Outcome(self.ending.status, code, self.ending.reason, ended_at)
+        if code is None:
+            return Outcome(R.OUTCOME_UNKNOWN, None, "Its exit status was lost.", ended_at)
+        return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, "", ended_at)
+
+    def _write_exit(self, outcome: Outcome) -> None:
+        ended_at = outcome.ended_at or self._time()
+        end = Exit(
+                status=outcome.status.value,
+                exit_code=outcome.exit_code,
+                reason=outcome.reason,
+                ended_at=ended_at.isoformat(),
+                output_bytes=self.cutter.total,
+                dropped_bytes=self.cutter.dropped,
+                last_seq=self.cutter.seq,
+            )
+        try:
+            self.spool.close_with(end)
+        except OSError as error:
+            logger.warning("The end of run %s is not on disk: %s", self.run.pk, error)
+
+    def _time(self) -> datetime:
+        """The database's time at the start, carried on by this machine's monotonic clock."""
+        return self.base + clock.seconds(time.monotonic() - self.base_monotonic)
+
+    def _on_console_stop(self, *_: Any) -> None:
+        self.console_stops = True

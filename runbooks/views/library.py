@@ -1,0 +1,233 @@
+"""The library: finding a runbook, reading it, its versions, and importing documents."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET, require_POST
+
+from erpops import access
+from erpops.htmx import HtmxRequest, page
+from erpops.transitions import IllegalMove
+from incidents import markdown
+from incidents.access import may_operate
+from incidents.views.answers import working_on
+from runbooks import executions, library, page_queries, walk
+from runbooks.access import get_runbook_for, get_version_for, visible_runbooks
+from runbooks.compiler import compile_text
+from runbooks.compiler.encoding import decode
+from runbooks.forms import ImportForm
+from runbooks.models import Version
+from runbooks.refusals import Refused
+from runbooks.resolved import pieces
+
+# A longer text does not fit into the form that publishes it; there the file is chosen once more.
+RESEND_LIMIT = 1_000_000
+RISKS = ("read", "change", "disrupt", "destroy", "blocked")
+
+
+@require_GET
+@access.needs("see_console")
+def index(request: HtmxRequest) -> HttpResponse:
+    """The shelf, searched by `q` and narrowed by `alert` and `kind`."""
+    asked, alert, kind = (request.GET.get(name, "").strip()[:200] for name in ("q", "alert", "kind"))
+    shelf = page_queries.search(visible_runbooks(request.user), text=asked, alert=alert)
+    found = page_queries.cards(shelf)
+    kinds = sorted({card.runbook.kind for card in found})
+    context = {
+        "asked": asked,
+        "alert": alert,
+        "kind": kind,
+        "kinds": kinds,
+        "cards": [card for card in found if not kind or card.runbook.kind == kind],
+        "may_import": access.can(request.user, "publish_runbooks"),
+    }
+    return page(request, "runbooks/library/index.html", "runbooks/library/_shelf.html", context)
+
+
+@require_GET
+@access.needs("see_console")
+def reader(request: HtmxRequest, slug: str) -> HttpResponse:
+    """The published version, to be read."""
+    runbook = get_runbook_for(request.user, slug)
+    version = page_queries.published_version(runbook) or next(iter(page_queries.versions(runbook)), None)
+    if version is None:
+        return render(request, "runbooks/library/nothing.html", {"runbook": runbook}, status=404)
+    return _read(request, get_version_for(request.user, slug, version.number))
+
+
+@require_GET
+@access.needs("see_console")
+def version(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
+    """One version as it was, with its source."""
+    return _read(request, get_version_for(request.user, slug, number), source=True)
+
+
+def _read(request: HtmxRequest, version: Version, *, source: bool = False) -> HttpResponse:
+    runbook = version.runbook
+    commands = page_queries.commands_of(version.compiled)
+    incidents = page_queries.open_incidents(request.user) if access.can(request.user, "run_commands") else []
+    context = {
+        "runbook": runbook,
+        "version": version,
+        "current": runbook.current_id == version.pk,
+        "versions": page_queries.versions(runbook),
+        "card": next(iter(page_queries.cards(visible_runbooks(request.user).filter(pk=runbook.pk))), None),
+        "phases": reading(version.compiled),
+        "prose": [markdown.render(item["text"]) for item in version.compiled["prose"]],
+        "risks": _tally(commands),
+        "source": version.text.splitlines() if source else None,
+        "incidents": [item for item in incidents if may_operate(request.user, item.environment)],
+        "may_publish": access.can(request.user, "publish_runbooks"),
+    }
+    return render(request, "runbooks/library/reader.html", context)
+
+
+@require_POST
+@access.needs("run_commands")
+def start_in(request: HtmxRequest, slug: str) -> HttpResponse:
+    """Start the runbook in the open incident that the reader's picker names."""
+    runbook = get_runbook_for(request.user, slug)
+    number = request.POST.get("incident", "")
+    if not number.isdecimal() or len(number) > 18:
+        messages.error(request, "Choose the incident in which to start it.")
+        return redirect("runbook", slug)
+    incident = working_on(request, int(number))
+    try:
+        execution = executions.start(
+            runbook=runbook, incident=incident, environment=incident.environment, by=request.user
+        )
+    except (Refused, IllegalMove) as error:
+        messages.error(request, str(error))
+        return redirect("runbook", slug)
+    return redirect("walk_step", incident.pk, execution.pk, execution.position)
+
+
+@require_POST
+@access.needs("publish_runbooks")
+def publish(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
+    """Make a version the one that new executions walk."""
+    version = get_version_for(request.user, slug, number)
+    note = request.POST.get("note", "").strip()[:300]
+    library.publish(version=version, by=request.user, note=note)
+    messages.success(request, f"Version {number} of {version.runbook.title} is published.")
+    return redirect("runbook", slug)
+
+
+@access.needs("publish_runbooks")
+def import_document(request: HtmxRequest) -> HttpResponse:
+    """Show what a document compiles to; with `publish` (or `keep`, as drafts) store it."""
+    form = ImportForm(request.POST or None, request.FILES or None)
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "runbooks/library/import.html", {"form": form}, status=422 if form.errors else 200)
+    body, path = form.cleaned_data["body"], form.cleaned_data["path"]
+    act = request.POST.get("act", "")
+    document: dict[str, Any] = dict(compile_text(body, path=path))
+    if act not in {"publish", "keep"} or not document["runbooks"]:
+        return render(request, "runbooks/library/preview.html", _preview(body, path, document))
+    report = library.import_text(
+        text=decode(body).text, path=path, by=request.user, publish=act == "publish", note=request.POST.get("note", "")[:300]
+    )
+    done = "Published" if act == "publish" else "Kept as drafts"
+    messages.success(request, f"{done}: {report}")
+    return redirect(_after(report))
+
+
+def _after(report: library.ImportReport) -> str:
+    """A single runbook opens; several are found on the shelf."""
+    if len(report.versions) == 1:
+        only = report.versions[0]
+        return reverse("runbook_version", args=[only.runbook.slug, only.number])
+    return reverse("runbooks")
+
+
+def _preview(body: bytes, path: str, document: dict[str, Any]) -> dict[str, Any]:
+    order = {"error": 0, "warning": 1, "info": 2}
+    return {
+        "path": path,
+        "text": "" if len(body) > RESEND_LIMIT else decode(body).text,
+        "document": document,
+        "found": [
+            {
+                "title": compiled["title"],
+                "line": compiled["line"],
+                "alerts": compiled["alerts"],
+                "steps": page_queries.steps_of(compiled),
+                "risks": _tally(page_queries.commands_of(compiled)),
+            }
+            for compiled in document["runbooks"]
+        ],
+        "findings": sorted(document["findings"], key=lambda item: (order[item["level"]], item["line"])),
+        "lost": len(document["unaccounted_lines"]),
+    }
+
+
+def _tally(commands: list[dict[str, Any]]) -> list[tuple[str, int]]:
+    """How many commands there are of each risk, the ones that occur."""
+    counts = {risk: sum(command["risk"] == risk for command in commands) for risk in RISKS}
+    return [(risk, count) for risk, count in counts.items() if count]
+
+
+@dataclass(frozen=True)
+class ReadStep:
+    """A step as the reader shows it."""
+
+    anchor: str
+    number: int
+    title: str
+    condition: str
+    optional: bool
+    prose: list[SafeString]
+    blocks: list[dict[str, Any]]
+    commands: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class ReadPhase:
+    """A phase as the reader shows it."""
+
+    name: str
+    time_box_s: int | None
+    prose: list[SafeString]
+    items: list[SafeString]
+    steps: list[ReadStep]
+
+
+def reading(compiled: dict[str, Any]) -> list[ReadPhase]:
+    """The phases of a compiled runbook with its steps numbered as an execution numbers them."""
+    phases, number = [], 0
+    for phase in compiled["phases"]:
+        steps = []
+        for step in phase["steps"]:
+            number += 1
+            steps.append(_read_step(step, number))
+        if not phase["steps"] and phase["items"]:
+            number += 1
+        phases.append(
+            ReadPhase(
+                name=phase["heading"] or walk.PHASES.get(phase["phase"], "Steps"),
+                time_box_s=phase["time_box_s"],
+                prose=[markdown.render(item["text"]) for item in phase["prose"]],
+                items=[markdown.render(item["text"]) for item in phase["items"]],
+                steps=steps,
+            )
+        )
+    return phases
+
+
+def _read_step(step: dict[str, Any], number: int) -> ReadStep:
+    commands = [command | {"pieces": pieces(command["text"], command["parameters"], {})} for command in step["commands"]]
+    return ReadStep(
+        anchor=f"step-{number}",
+        number=number,
+        title=walk.plain(step["title"]),
+        condition=walk.plain(step["condition"] or ""),
+        optional=step["optional"],
+        prose=[markdown.render(item["text"]) for item in step["prose"]],
+        blocks=step["blocks"],
+        commands=commands,
+    )

@@ -1,0 +1,106 @@
+"""One attempt of a command: its output, earlier lines, search, download; stopping and settling it."""
+
+from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET, require_POST
+
+from erpops import access
+from erpops.htmx import HtmxRequest
+from incidents.access import get_incident_for
+from incidents.views.answers import working_on
+from runbooks import output, runner
+from runbooks.access import get_run_for
+from runbooks.models import CommandRun
+from runbooks.views import walking
+from runbooks.views.viewer import viewer
+from runbooks.views.walking import REFUSALS, Walk, fetch
+
+FOUND = 200
+
+
+@require_GET
+@access.needs("see_console")
+def page(request: HtmxRequest, number: int, run: int) -> HttpResponse:
+    """The output of one attempt on a page of its own; `?q=` finds lines in all of it."""
+    found = _run(request, number, run)
+    opened = _walk(request, number, found)
+    asked = request.GET.get("q", "").strip()[:200]
+    context = {
+        **walking.context(opened),
+        "run": found,
+        "view": viewer(found, number=number),
+        "asked": asked,
+        "lines": output.search(run=found, text=asked, limit=FOUND) if asked else [],
+    }
+    return render(request, "runbooks/runs/page.html", context)
+
+
+@require_GET
+@access.needs("see_console")
+def lines(request: HtmxRequest, number: int, run: int) -> HttpResponse:
+    """The lines before `before`, newest last; an empty answer means that there are no more."""
+    found = _run(request, number, run)
+    before = request.GET.get("before", "")
+    if not before.isdecimal() or len(before) > 18:
+        return HttpResponse("Say before which line: ?before=120.", status=400, content_type="text/plain")
+    html = output.page(run=found, before=int(before)).html if int(before) > 1 else ""
+    return HttpResponse(html)
+
+
+@require_GET
+@access.needs("see_console")
+def raw(request: HtmxRequest, number: int, run: int) -> HttpResponseBase:
+    """The kept bytes as a text file, never as something that a browser would run."""
+    found = _run(request, number, run)
+    response = StreamingHttpResponse(output.text(run=found), content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="INC-{number}-run-{found.pk}.txt"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@require_POST
+@access.needs("run_commands")
+def stop(request: HtmxRequest, number: int, run: int) -> HttpResponse:
+    """Ask a running command to end; asking twice changes nothing."""
+    found, opened = _acting(request, number, run)
+    try:
+        runner.stop(run=found, by=request.user)
+    except REFUSALS as error:
+        return walking.leaves(request, walking.refused(opened, error, at=found.command), status=409)
+    return walking.leaves(request, walking.again(opened))
+
+
+@require_POST
+@access.needs("run_commands")
+def settle(request: HtmxRequest, number: int, run: int) -> HttpResponse:
+    """A person has looked and says how an attempt ended that nobody knew about."""
+    found, opened = _acting(request, number, run)
+    verdict = request.POST.get("verdict", "")
+    try:
+        if verdict == "stopped":
+            runner.confirm_stopped(run=found, by=request.user)
+        elif verdict in {"done", "not_done"}:
+            runner.settle_unknown(run=found, verdict=verdict, by=request.user)
+        else:
+            return HttpResponse("The verdict is done, not_done or stopped.", status=400, content_type="text/plain")
+    except REFUSALS as error:
+        return walking.leaves(request, walking.refused(opened, error, at=found.command), status=409)
+    return walking.leaves(request, walking.again(opened))
+
+
+def _run(request: HtmxRequest, number: int, run: int) -> CommandRun:
+    incident = get_incident_for(request.user, number)
+    found = get_run_for(request.user, run)
+    if found.step_run.execution.incident_id != incident.pk:
+        raise Http404("There is no such output in this incident.")
+    return found
+
+
+def _walk(request: HtmxRequest, number: int, run: CommandRun) -> Walk:
+    return fetch(request, number, run.step_run.execution_id, run.step_run.position)
+
+
+def _acting(request: HtmxRequest, number: int, run: int) -> tuple[CommandRun, Walk]:
+    working_on(request, number)
+    found = _run(request, number, run)
+    return found, _walk(request, number, found)

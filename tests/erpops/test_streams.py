@@ -1,0 +1,236 @@
+"""Live streams: replay after the cursor, live afterwards, and only what one may see."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import Group, User
+from django.db import connection, transaction
+from django.test import Client
+
+from erpops import access, nudges, sse
+from erpops.asgi import application
+from incidents import lifecycle, timeline
+from incidents.models import Environment, Incident
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def fresh_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "hub", sse.Hub())
+
+
+@pytest.fixture
+def operator() -> User:
+    user = User.objects.create_user("op", password="x")
+    user.groups.add(Group.objects.get_or_create(name=access.OPERATOR)[0])
+    return user
+
+
+@pytest.fixture
+def incident() -> Incident:
+    environment = Environment.objects.create(name="production", label="Production")
+    return lifecycle.open_incident(title="x", severity="SEV3", environment=environment)
+
+
+def cookie(user: User) -> str:
+    client = Client()
+    client.force_login(user)
+    return (
+        f"{django_settings.SESSION_COOKIE_NAME}={client.cookies[django_settings.SESSION_COOKIE_NAME].value}"
+    )
+
+
+class Stream:
+    """One client of the door, driven by hand."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.text = ""
+        self.ended = asyncio.Event()
+        self._left = asyncio.Event()
+
+    async def receive(self) -> dict[str, Any]:
+        await self._left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Any) -> None:
+        self.status = message.get("status", self.status)
+        self.text += message.get("body", b"").decode()
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            self.ended.set()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        found = []
+        for block in self.text.split("\n\n"):
+            lines = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line)
+            if lines.get("event") == name:
+                found.append(json.loads(lines["data"]))
+        return found
+
+    async def until(self, condition: Callable[[], bool], seconds: float = 8) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def stream(query: str, who: str) -> AsyncIterator[Stream]:
+    client = Stream()
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/live",
+        "query_string": query.encode(),
+        "headers": [(b"cookie", who.encode())],
+    }
+    task = asyncio.create_task(application(scope, client.receive, client.send))
+    try:
+        yield client
+    finally:
+        client._left.set()
+        async with asyncio.timeout(5):
+            await task
+        sse.hub.stop()
+
+
+async def note(incident: Incident, text: str) -> None:
+    def write() -> None:
+        with transaction.atomic():
+            timeline.add(incident=incident, kind="note", text=text)
+
+    await sse.in_thread(write)
+
+
+def seqs(client: Stream) -> list[int]:
+    return [event["seq"] for event in client.events("changed")]
+
+
+def test_what_came_after_the_cursor_is_replayed_and_then_it_is_live(
+    operator: User, incident: Incident
+) -> None:
+    async def run() -> list[int]:
+        await note(incident, "before")
+        start = incident.event_seq
+        async with stream(f"topic=incident:{incident.pk}@{start - 1}", cookie_of) as client:
+            await client.until(lambda: seqs(client) == [start])
+            await note(incident, "after")
+            await client.until(lambda: len(seqs(client)) == 2)
+            return seqs(client)
+
+    cookie_of = cookie(operator)
+    found = asyncio.run(run())
+    assert found == [found[0], found[0] + 1]
+
+
+def test_a_hundred_events_arrive_once_each_and_in_order(operator: User, incident: Incident) -> None:
+    async def run() -> list[int]:
+        async with stream(f"topic=incident:{incident.pk}@0", cookie_of) as client:
+            for n in range(100):
+                await note(incident, str(n))
+            await client.until(lambda: len(seqs(client)) >= incident.event_seq)
+            return seqs(client)
+
+    cookie_of = cookie(operator)
+    assert asyncio.run(run()) == list(range(1, incident.event_seq + 1))
+
+
+def test_without_redis_the_stream_polls(operator: User, incident: Incident, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    nudges._client.cache_clear()
+
+    async def run() -> None:
+        async with stream(f"topic=incident:{incident.pk}@{incident.event_seq}", cookie_of) as client:
+            await note(incident, "still here")
+            await client.until(lambda: len(seqs(client)) == 1)
+
+    cookie_of = cookie(operator)
+    try:
+        asyncio.run(run())
+    finally:
+        nudges._client.cache_clear()
+        nudges._quiet.__dict__.clear()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "topic=nonsense:1@0",
+        "topic=incident:1@x",
+        "",
+        "topic=" + "&topic=".join(["now@0"] * 1 + [f"run:{n}@0" for n in range(30)]),
+    ],
+)
+def test_a_question_of_another_form_is_refused(operator: User, query: str) -> None:
+    async def run() -> int:
+        async with stream(query, cookie_of) as client:
+            await client.until(lambda: client.status != 0)
+            return client.status
+
+    cookie_of = cookie(operator)
+    assert asyncio.run(run()) == 400
+
+
+def test_strangers_and_people_without_a_right_get_nothing(operator: User, incident: Incident) -> None:
+    async def status(query: str, who: str) -> int:
+        async with stream(query, who) as client:
+            await client.until(lambda: client.status != 0)
+            return client.status
+
+    outsider = User.objects.create_user("outsider")
+    topic = f"topic=incident:{incident.pk}@0"
+    assert asyncio.run(status(topic, "")) == 401
+    assert asyncio.run(status(topic, "sessionid=guess")) == 401
+    assert asyncio.run(status(topic, cookie(outsider))) == 404
+    assert asyncio.run(status("topic=incident:999999@0", cookie(operator))) == 404
+
+
+def test_a_right_that_is_taken_away_ends_the_running_stream(
+    operator: User, incident: Incident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sse, "PING_S", 0.2)
+
+    async def run() -> None:
+        async with stream(f"topic=incident:{incident.pk}@0", cookie_of) as client:
+            await client.until(lambda: client.status == 200)
+            await sse.in_thread(operator.groups.clear)
+            async with asyncio.timeout(5):
+                await client.ended.wait()
+
+    cookie_of = cookie(operator)
+    asyncio.run(run())
+
+
+def test_streams_end_when_the_process_goes_down(operator: User, incident: Incident) -> None:
+    async def run() -> None:
+        async with stream(f"topic=incident:{incident.pk}@0", cookie_of) as client:
+            await client.until(lambda: client.status == 200)
+            sse.hub.stop()
+            async with asyncio.timeout(2):
+                await client.ended.wait()
+
+    cookie_of = cookie(operator)
+    asyncio.run(run())
+
+
+def test_an_idle_stream_holds_no_database_connection(operator: User, incident: Incident) -> None:
+    def sessions() -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+            return int(cursor.fetchone()[0])
+
+    async def run() -> tuple[int, int]:
+        before = await sse.in_thread(sessions)
+        async with stream(f"topic=incident:{incident.pk}@0", cookie_of) as client:
+            await client.until(lambda: bool(seqs(client)))
+            await asyncio.sleep(0.2)
+            return before, await sse.in_thread(sessions)
+
+    cookie_of = cookie(operator)
+    before, during = asyncio.run(run())
+    assert during <= before
