@@ -18,9 +18,7 @@ def visible_checks(user: Any) -> QuerySet[Check]:
 
 def visible_targets(user: Any) -> QuerySet[Target]:
     """The targets that `user` may see."""
-    return Target.objects.filter(environment__in=visible_environments(user)).select_related(
-        "service", "environment"
-    )
+    return Target.objects.filter(environment__in=visible_environments(user)).select_related("service", "environment")
 
 
 def get_check_for(user: Any, name: str) -> Check:

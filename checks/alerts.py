@@ -15,7 +15,7 @@ SOURCE_KIND = "checks"
 def fire(*, check: Check, severity: str, summary: str, at: datetime) -> None:
     """Raise the check's alert, or make a standing one more severe, in the running transaction."""
     folded = _send(check, status=AlertStatus.FIRING, severity=severity, summary=summary, at=at)
-    # Intake takes a standing alert's second message as a repetition; a check sends one only when it got worse.
+    # Intake takes a standing alert's second message as a repetition; ours says that the severity changed.
     for incident in Incident.objects.filter(pk__in=folded.incident_ids):
         lifecycle.raise_severity(incident=incident, to=severity)
 
@@ -31,6 +31,20 @@ def end(*, check: Check, at: datetime) -> None:
     )
 
 
+def standing(check: Check) -> dict[str, str]:
+    """How to find the incident of the alert that this check has raised, as a filter on incidents."""
+    return {
+        "alerts__source__kind": SOURCE_KIND,
+        "alerts__fingerprint": fingerprint(check),
+        "alerts__status": AlertStatus.FIRING,
+    }
+
+
+def fingerprint(check: Check) -> str:
+    """What the check's alert is known by, over all its episodes."""
+    return f"check-{check.pk}"
+
+
 def _send(check: Check, *, status: str, severity: str, summary: str, at: datetime) -> intake.Folded:
     source = Source.objects.filter(kind=SOURCE_KIND).order_by("pk").first()
     if source is None:
@@ -39,7 +53,7 @@ def _send(check: Check, *, status: str, severity: str, summary: str, at: datetim
     service = target.service.name if target.service else ""
     environment = target.environment.name
     alert = ParsedAlert(
-        fingerprint=f"check-{check.pk}",
+        fingerprint=fingerprint(check),
         name=check.alert_name,
         status=status,
         severity=severity,

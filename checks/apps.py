@@ -6,7 +6,13 @@ class ChecksConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
-        from checks import bootstrap
+        from checks import bootstrap, feeds
+        from checks import needs as provider
+        from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
+        from erpops.sse import feeds as all_feeds
 
         steps.add("checks", bootstrap.prepare)
+        nav.add("checks", NavItem("Checks", "checks", "checks", "see_console", ("/checks/",)))
+        needs.add("checks", provider.needs)
+        all_feeds.add("checks", feeds.checks_feed)

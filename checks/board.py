@@ -152,12 +152,11 @@ def _verdict_label(check: Check, now: datetime) -> str:
 
 
 def threshold(check: Check) -> str:
-    """`warning 70 %, critical 85 %`."""
+    """`warning 70, critical 85 %`."""
     limits = (("warning", check.warning_at), ("critical", check.critical_at))
     sign = "" if check.rising else "≤ "
-    return ", ".join(
-        f"{word} {sign}{figure(limit, check.unit)}" for word, limit in limits if limit is not None
-    )
+    found = ", ".join(f"{word} {sign}{figure(limit, '')}" for word, limit in limits if limit is not None)
+    return f"{found} {check.unit}".strip() if found else ""
 
 
 def _limit_words(check: Check) -> str:

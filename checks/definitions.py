@@ -29,9 +29,7 @@ def save_check(*, check: Check, by: User, **values: Any) -> Check:
             if not check.enabled:
                 verdicts.retire(check=check)
         action = "check.create" if fresh else "check.edit"
-        audit.record(
-            action=action, target=f"check:{check.pk}", by=by, name=check.name, changed=sorted(values)
-        )
+        audit.record(action=action, target=f"check:{check.pk}", by=by, name=check.name, changed=sorted(values))
         nudge(TOPIC)
     return check
 
@@ -59,9 +57,7 @@ def save_target(*, target: Target, by: User, **values: Any) -> Target:
             for check in target.checks.all():
                 verdicts.retire(check=check)
         action = "target.create" if fresh else "target.edit"
-        audit.record(
-            action=action, target=f"target:{target.pk}", by=by, name=target.name, changed=sorted(values)
-        )
+        audit.record(action=action, target=f"target:{target.pk}", by=by, name=target.name, changed=sorted(values))
         nudge(TOPIC)
     return target
 

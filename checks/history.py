@@ -1,15 +1,14 @@
 """What checks measured: curves of the last day, days of the last week, and what other thresholds would have done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Avg, Count, Max, Min, Q
-from django.db.models.functions import TruncDate
+from django.db.models import Avg, Count, F, Max, Min, Q, Value, Window
+from django.db.models.functions import Lag, TruncDate
 
 from checks.choices import Verdict
 from checks.models import Check, Result
@@ -72,7 +71,7 @@ def curve(check: Check, slots: Sequence[tuple[int, float, float]], *, words: str
     return Curve(points, f"{height(limit):.1f}" if limit is not None else "", words)
 
 
-def days(check: Check) -> list[dict[str, Any]]:
+def days(check: Check) -> Sequence[Mapping[str, Any]]:
     """The last two weeks, a row for each day, newest first: how often measured, how often bad, lowest to highest."""
     rows = (
         Result.objects.filter(checked=check)
@@ -100,19 +99,14 @@ def latest(check: Check, *, before: int | None = None, limit: int = 50) -> list[
 
 def changes(check: Check, *, limit: int = 20) -> list[Result]:
     """The measurements of the last week that read otherwise than the one before them, newest first."""
-    found, last = [], ""
-    for result in (
-        Result.objects.filter(checked=check, at__gt=_week_ago()).order_by("at", "pk").iterator(2000)
-    ):
-        if result.verdict != last:
-            found.append(result)
-            last = result.verdict
-    return list(islice(reversed(found), limit))
+    before = Window(Lag("verdict", default=Value("")), order_by=["at", "pk"])
+    rows = Result.objects.filter(checked=check, at__gt=_week_ago()).annotate(before=before)
+    return list(rows.exclude(verdict=F("before")).order_by("-at", "-pk")[:limit])
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What thresholds would have done: how often the alert had fired, how often as critical, over how many measurements."""
+    """What thresholds would have done over `measured` measurements: alerts, and how often it got critical."""
 
     fired: int
     critical: int

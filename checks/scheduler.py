@@ -84,9 +84,7 @@ def spread_late() -> int:
 
 def due() -> QuerySet[Check]:
     """Checks whose slot has come, the latest first to run."""
-    return Check.objects.filter(enabled=True, target__enabled=True, next_at__lte=Now()).order_by(
-        "next_at", "pk"
-    )
+    return Check.objects.filter(enabled=True, target__enabled=True, next_at__lte=Now()).order_by("next_at", "pk")
 
 
 def send_due() -> int:

@@ -10,7 +10,5 @@ def run_check(check_id: int, fence: int) -> None:
     check = scheduler.begin(check_id, fence)
     if check is None:
         return
-    outcome = targets.measure(
-        target=check.target, probe=check.probe, options=check.options, timeout_s=check.timeout_s
-    )
+    outcome = targets.measure(target=check.target, probe=check.probe, options=check.options, timeout_s=check.timeout_s)
     verdicts.record(check=check, outcome=outcome)

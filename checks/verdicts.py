@@ -153,19 +153,14 @@ def fell_silent(check_id: int) -> bool:
     """
     with transaction.atomic():
         check = (
-            Check.objects.select_for_update(of=("self",))
-            .filter(pk=check_id)
-            .exclude(verdict=Verdict.UNKNOWN)
-            .first()
+            Check.objects.select_for_update(of=("self",)).filter(pk=check_id).exclude(verdict=Verdict.UNKNOWN).first()
         )
         if check is None or check.last_at is None:
             return False
         now = clock.now()
         minutes = (now - check.last_at).total_seconds() / 60
         message = f"No measurement for {minutes:.0f} min: is a worker running, and is the broker there?"
-        Result.objects.create(
-            checked=check, at=now, ok=False, verdict=Verdict.UNKNOWN, duration_ms=0, message=message
-        )
+        Result.objects.create(checked=check, at=now, ok=False, verdict=Verdict.UNKNOWN, duration_ms=0, message=message)
         check.verdict, check.verdict_since, check.last_message = Verdict.UNKNOWN, now, message
         check.save(update_fields=["verdict", "verdict_since", "last_message"])
         nudge(TOPIC)

@@ -17,7 +17,9 @@ ROLE = env.choice("ERPOPS_ROLE", "command", {"web", "engine", "worker", "command
 SECRET_KEY = env.secret("ERPOPS_SECRET_KEY", DATA_DIR / "secret_key")
 # First key encrypts, all of them decrypt: rotate by putting a new one in front.
 FIELD_KEYS = env.names("ERPOPS_FIELD_KEYS") or [SECRET_KEY]
-PUBLIC_URL = env.text("ERPOPS_URL", "http://127.0.0.1:8000").rstrip("/")
+# What `manage.py up` wrote while it runs here: its servers and its address.
+_embedded = state.read(DATA_DIR) or {}
+PUBLIC_URL = (env.text("ERPOPS_URL") or _embedded.get("url") or "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.names("ERPOPS_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 if urlsplit(PUBLIC_URL).hostname:
     ALLOWED_HOSTS.append(str(urlsplit(PUBLIC_URL).hostname))
@@ -115,7 +117,6 @@ def _database(url: str) -> dict[str, Any]:
     }
 
 
-_embedded = state.read(DATA_DIR) or {}
 DATABASE_URL = env.text("DATABASE_URL") or _embedded.get("database_url", "")
 REDIS_URL = env.text("REDIS_URL") or _embedded.get("redis_url", "")
 if DATABASE_URL:

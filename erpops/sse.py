@@ -230,7 +230,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     else:
         hub.streams[user.pk] = hub.streams.get(user.pk, 0) + 1
         try:
-            await _Stream(scope, user, asked, receive, send).run()
+            await _Stream(scope, asked, receive, send).run()
         finally:
             hub.streams[user.pk] -= 1
 
@@ -238,8 +238,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 class _Stream:
     """One client: replay, wait, ping, and ask again whether it may."""
 
-    def __init__(self, scope: Scope, user: Any, cursors: dict[str, int], receive: Receive, send: Send) -> None:
-        self.scope, self.user, self.cursors, self.receive, self.send = scope, user, cursors, receive, send
+    def __init__(self, scope: Scope, cursors: dict[str, int], receive: Receive, send: Send) -> None:
+        self.scope, self.cursors, self.receive, self.send = scope, cursors, receive, send
         self.bell = asyncio.Event()
         self.gone = False
 
@@ -270,9 +270,9 @@ class _Stream:
                 async with asyncio.timeout(PING_S):
                     await self.bell.wait()
             except TimeoutError:
-                if await in_thread(_user, self.scope) is None or not await in_thread(
-                    _all_allowed, self.user, list(self.cursors)
-                ):
+                # Roles, grants and the session are read anew: what was taken away counts from now on.
+                user = await in_thread(_user, self.scope)
+                if user is None or not await in_thread(_all_allowed, user, list(self.cursors)):
                     break
                 await self._write(await _tock("ping"))
         if not self.gone:

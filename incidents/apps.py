@@ -7,16 +7,16 @@ class IncidentsConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
         from erpops.doors import doors
-        from erpops.htmx import nav, needs
+        from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
         from erpops.sse import feeds
-        from incidents import bootstrap
-        from incidents.channels import channels, email, slack, webhook
+        from incidents import bootstrap, unmanned
         from incidents import needs as waiting
+        from incidents.channels import channels, email, slack, webhook
         from incidents.feeds import IncidentFeed, now_feed
         from incidents.navigation import ITEMS, PANELS
-        from incidents.room import panels
-        from incidents.views import webhooks
+        from incidents.room import Panel, panels
+        from incidents.views import escalation, webhooks
 
         steps.add("incidents", bootstrap.prepare)
         for name, module in {"email": email, "slack": slack, "webhook": webhook}.items():
@@ -31,3 +31,6 @@ class IncidentsConfig(AppConfig):
         needs.add("incidents", waiting.incidents)
         needs.add("stakeholders", waiting.stakeholders)
         needs.add("reviews", waiting.reviews)
+        panels.add("escalation", Panel("context", "Escalation", "incidents/oncall/panel.html", escalation.context))
+        nav.add("oncall", NavItem("On-call", "oncall", "oncall", "see_console", ("/oncall/",), position=60, key="o"))
+        needs.add("unmanned", unmanned.needs)

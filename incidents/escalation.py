@@ -104,7 +104,10 @@ def hold(*, incident: Incident, seconds_: int, reason: str, by: User) -> None:
         respond = escalation.respond_due_at and escalation.respond_due_at + pause
         escalate = escalation.escalate_due_at and escalation.escalate_due_at + pause
         Escalation.objects.filter(pk=escalation.pk).update(
-            held_until=Now() + pause, respond_due_at=respond, escalate_due_at=escalate, next_at=escalation.next_at + pause
+            held_until=Now() + pause,
+            respond_due_at=respond,
+            escalate_due_at=escalate,
+            next_at=escalation.next_at + pause,
         )
         minutes = max(1, round(seconds_ / 60))
         timeline.add(
@@ -194,9 +197,7 @@ def _call_on(incident: Incident, by: User, seen: str, *, kind: str, text: str) -
         timeline.add(incident=incident, kind=kind, text=text, by=by)
         _audit(incident, kind, by)
         stand = ladder.stand_of(escalation, acknowledged=incident.acknowledged_at is not None)
-        outcome = oncall.call_on(
-            Ladder.of(escalation.snapshot), stand, clock.now(), ladder.people_of(escalation)
-        )
+        outcome = oncall.call_on(Ladder.of(escalation.snapshot), stand, clock.now(), ladder.people_of(escalation))
         _follow(incident, escalation, outcome)
     return True
 

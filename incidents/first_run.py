@@ -50,7 +50,7 @@ def steps(user: Any) -> list[FirstStep]:
         FirstStep(
             "Say who is called",
             "Add a way to reach you and send a test to it.",
-            reverse("oncall"),
+            "/oncall/",
             "On-call",
             Rung.objects.filter(level=1, contact__methods__in=reachable).exists(),
         ),

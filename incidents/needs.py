@@ -34,17 +34,19 @@ def _of(row: IncidentRow, user: User) -> list[Need]:
     incident, needs = row.incident, []
     works = access.can(user, "work_incidents")
     own = any(role.user_id == user.pk for role in incident.roles.all())
+    exhausted = getattr(incident, "escalation", None) and incident.escalation.state == EscalationState.EXHAUSTED
     if incident.acknowledged_at is None and works:
         needs.append(
             _need(
                 incident,
                 10 + _RANKS[incident.severity],
                 "Acknowledge",
+                detail=f"Nobody answers · {_where(incident)}" if exhausted else "",
                 since=incident.opened_at,
                 action=reverse("acknowledge", args=[incident.pk]),
             )
         )
-    if getattr(incident, "escalation", None) and incident.escalation.state == EscalationState.EXHAUSTED:
+    elif exhausted:
         needs.append(_need(incident, 20, "Nobody answers", detail="Everyone on the ladder was called."))
     if row.overdue and access.can(user, "post_status"):
         update = reverse("room_update", args=[incident.pk])

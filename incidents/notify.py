@@ -17,7 +17,6 @@ from django.template.loader import render_to_string
 
 from erpops import claims, clock
 from erpops.clock import Now, seconds
-from erpops.nudges import nudge
 from incidents import timeline
 from incidents.channels.transport import Receipt, TransportError
 from incidents.choices import MessageKind, MessageStatus
@@ -237,4 +236,3 @@ def _lock_incident(message: Message) -> Incident | None:
 def _tell(message: Message, incident: Incident | None, kind: str, text: str, *, noise: bool = False) -> None:
     if incident is not None:
         timeline.add(incident=incident, kind=kind, text=text, data={"message": message.pk}, noise=noise)
-    nudge("oncall")

@@ -109,7 +109,8 @@ def _elapsed(stand: Stand, now: datetime) -> str:
 def _unanswered(
     ladder: Ladder, stand: Stand, now: datetime, people: Mapping[int, Person], *, clock: str, cycles: int
 ) -> Outcome:
-    cycle, level, skipped = stand.cycle, stand.level, []
+    cycle, level = stand.cycle, stand.level
+    skipped: list[int] = []
     for _ in ladder.levels:
         if level < len(ladder.levels):
             level += 1
@@ -121,9 +122,7 @@ def _unanswered(
             late = stand.escalate_due is None or stand.escalate_due <= now or clock == "asked"
             escalate_due = now + timedelta(seconds=ladder.escalate_after_s) if late else stand.escalate_due
             respond_due = now + timedelta(seconds=ladder.respond_within_s)
-            called = replace(
-                stand, cycle=cycle, level=level, respond_due=respond_due, escalate_due=escalate_due
-            )
+            called = replace(stand, cycle=cycle, level=level, respond_due=respond_due, escalate_due=escalate_due)
             return Outcome(called, True, clock, tuple(skipped))
         skipped.append(level)
     return Outcome(replace(stand, respond_due=None, escalate_due=None), False, clock, tuple(skipped))
@@ -135,7 +134,8 @@ def _unresolved(ladder: Ladder, stand: Stand, now: datetime, people: Mapping[int
     When the first clock had already called the last level, that level is called once more: whoever saw
     that someone took it would otherwise never learn that it is not over.
     """
-    due, skipped = now + timedelta(seconds=ladder.escalate_after_s), []
+    due = now + timedelta(seconds=ladder.escalate_after_s)
+    skipped: list[int] = []
     late_calls = stand.late_calls + 1
     for level in range(stand.level + 1, len(ladder.levels) + 1):
         if reachable(ladder, level, people):

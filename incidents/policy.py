@@ -8,7 +8,6 @@ from django.db.models import F, Max
 
 from erpops import audit
 from erpops.clock import Now
-from erpops.nudges import nudge
 from incidents.channels import channels
 from incidents.channels.transport import TransportError
 from incidents.channels.webhook import new_secret
@@ -80,7 +79,6 @@ def save_rule(*, policy: EscalationPolicy, severity: str, values: RuleValues, se
         _write_rungs(policy, severity, [level for level in values["levels"] if level])
         details = {"severity": severity, "version": seen_version + 1, **values}
         audit.record(action="escalation.rule", target=f"policy:{rule.policy_id}", by=by, **details)
-        nudge("oncall")
 
 
 def _write_rungs(policy: EscalationPolicy, severity: str, levels: list[list[int]]) -> None:
@@ -92,9 +90,7 @@ def _write_rungs(policy: EscalationPolicy, severity: str, levels: list[list[int]
     )
 
 
-def save_contact(
-    *, contact: Contact | None, name: str, role: str, user: User | None, by: User
-) -> Contact:
+def save_contact(*, contact: Contact | None, name: str, role: str, user: User | None, by: User) -> Contact:
     """Add or change a contact. Raises Refused when the name is taken."""
     try:
         with transaction.atomic():
@@ -105,7 +101,9 @@ def save_contact(
             else:
                 contact.save(force_insert=True)
             linked = user.get_username() if user else ""
-            audit.record(action="contact.save", target=f"contact:{contact.pk}", by=by, name=name, role=role, user=linked)
+            audit.record(
+                action="contact.save", target=f"contact:{contact.pk}", by=by, name=name, role=role, user=linked
+            )
     except IntegrityError as error:
         raise Refused("Another contact has that name; choose a different one.") from error
     return contact
@@ -116,7 +114,6 @@ def set_active(*, contact: Contact, active: bool, by: User) -> None:
     with transaction.atomic():
         if Contact.objects.filter(pk=contact.pk).exclude(active=active).update(active=active):
             audit.record(action="contact.active", target=f"contact:{contact.pk}", by=by, active=active)
-            nudge("oncall")
 
 
 def delete_contact(*, contact: Contact, by: User) -> None:
@@ -169,7 +166,9 @@ def prefer_method(*, method: ContactMethod, by: User) -> None:
         others = [other.pk for other in method.contact.methods.all() if other.pk != method.pk]
         for position, pk in enumerate([method.pk, *others]):
             ContactMethod.objects.filter(pk=pk).update(position=position)
-        audit.record(action="contact.method_first", target=f"contact:{method.contact_id}", by=by, channel=method.channel)
+        audit.record(
+            action="contact.method_first", target=f"contact:{method.contact_id}", by=by, channel=method.channel
+        )
 
 
 def confirm_method(*, method: ContactMethod, by: User) -> None:

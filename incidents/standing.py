@@ -46,6 +46,11 @@ class Standing:
     may_post: bool
     states: list[tuple[str, str]]
 
+    @property
+    def free(self) -> list[RoleHolder]:
+        """Roles that nobody has, apart from the first one, which the header offers by itself."""
+        return [role for role in self.roles[1:] if not role.name]
+
 
 def standing(incident: Incident, user: User) -> Standing:
     """Read it, for the eyes of `user`."""

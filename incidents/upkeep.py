@@ -5,13 +5,20 @@ import time
 from erpops import beats
 
 EVERY_S = 60.0
-_next_sweep = 0.0
 
 
-def tick() -> int:
-    """Once a minute per engine: forget processes that are long gone."""
-    global _next_sweep
-    if time.monotonic() < _next_sweep:
-        return 0
-    _next_sweep = time.monotonic() + EVERY_S
-    return beats.forget_old()
+class Broom:
+    """Sweeps once a minute in each engine, however often it is asked."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def tick(self) -> int:
+        """Forget processes that are long gone; how many."""
+        if time.monotonic() < self._next:
+            return 0
+        self._next = time.monotonic() + EVERY_S
+        return beats.forget_old()
+
+
+tick = Broom().tick

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from incidents.views import declare, drill, incidents, now, postmortem, room, sources, status
+from incidents.views import declare, drill, escalation, incidents, now, oncall, postmortem, room, sources, status
 
 urlpatterns: list[URLPattern] = [
     path("", now.now, name="now"),
@@ -40,4 +40,20 @@ urlpatterns: list[URLPattern] = [
     path("sources/add", sources.add, name="source_add"),
     path("sources/<int:pk>/rotate", sources.rotate, name="source_rotate"),
     path("sources/<int:pk>/enable", sources.enable, name="source_enable"),
+    path("i/<int:number>/escalation", escalation.panel, name="escalation"),
+    path("i/<int:number>/escalation/now", escalation.now, name="escalation_now"),
+    path("i/<int:number>/escalation/hold", escalation.hold, name="escalation_hold"),
+    path("i/<int:number>/escalation/cannot-take", escalation.cannot_take, name="escalation_cannot_take"),
+    path("oncall/", oncall.index, name="oncall"),
+    path("oncall/matrix/<str:severity>", oncall.rule, name="oncall_rule"),
+    path("oncall/contacts/new", oncall.contact_new, name="oncall_contact_new"),
+    path("oncall/contacts/<int:pk>", oncall.contact, name="oncall_contact"),
+    path("oncall/contacts/<int:pk>/active", oncall.contact_active, name="oncall_contact_active"),
+    path("oncall/contacts/<int:pk>/delete", oncall.contact_delete, name="oncall_contact_delete"),
+    path("oncall/contacts/<int:pk>/methods", oncall.method_add, name="oncall_method_add"),
+    path("oncall/methods/<int:pk>", oncall.method_row, name="oncall_method"),
+    path("oncall/methods/<int:pk>/test", oncall.method_test, name="oncall_method_test"),
+    path("oncall/methods/<int:pk>/first", oncall.method_first, name="oncall_method_first"),
+    path("oncall/methods/<int:pk>/remove", oncall.method_remove, name="oncall_method_remove"),
+    path("oncall/confirm/<str:token>", oncall.confirm, name="oncall_confirm"),
 ]

@@ -16,7 +16,9 @@ CHUNK_BYTES = 8192
 LINE_BYTES, LINE_PIECES = 8192, 64
 HEAD_BYTES = TAIL_BYTES = 5_000_000
 # An escape sequence or a UTF-8 character that has only begun.
-_UNFINISHED = re.compile(rb"(?:\x1b(?:\[[0-9;:?]{0,30})?|[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z")
+_UNFINISHED = re.compile(
+    rb"(?:\x1b(?:\[[0-9;:?]{0,30})?|[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z"
+)
 
 
 class Cutter:

@@ -19,6 +19,7 @@ from erpops.transitions import Machine
 from incidents import lifecycle, timeline
 from incidents.access import may_operate
 from incidents.models import Environment, Incident, TimelineEvent
+from runbooks import library
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
 from runbooks.parameters import validate
@@ -57,7 +58,12 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
         if not places:
             raise Refused("There are no steps in this runbook that could be walked: read it in the library.")
         execution = Execution.objects.create(
-            version=version, incident=incident, environment=environment, started_at=clock.now(), started_by=by, holder=by
+            version=version,
+            incident=incident,
+            environment=environment,
+            started_at=clock.now(),
+            started_by=by,
+            holder=by,
         )
         StepRun.objects.bulk_create(
             StepRun(
@@ -142,10 +148,12 @@ def complete(*, execution: Execution, by: User) -> None:
     with transaction.atomic():
         _require_quiet(execution)
         steps = list(execution.steps.all())
-        left = {status: [step.position + 1 for step in steps if step.status == status] for status in (S.SKIPPED, S.FAILED)}
+        left = {
+            status: [step.position + 1 for step in steps if step.status == status] for status in (S.SKIPPED, S.FAILED)
+        }
         undone = [step.position + 1 for step in steps if step.status in {S.PENDING, S.CURRENT}]
         if not left[S.FAILED] and any(step.status == S.PASSED for step in steps):
-            Runbook.objects.filter(pk=execution.version.runbook_id).update(verified_at=Now())
+            library.verified(runbook_id=execution.version.runbook_id)
         EXECUTION.require(execution, to=E.COMPLETED, ended_at=Now())
         told = {"skipped": left[S.SKIPPED], "failed": left[S.FAILED], "not_done": undone}
         names = {"skipped": "skipped", "failed": "failed", "not_done": "not done"}
@@ -169,9 +177,11 @@ def abandon(*, execution: Execution, reason: str, by: User) -> None:
 def take_over(*, execution: Execution, by: User) -> None:
     """Take the baton; whoever had it reads along from now on."""
     if not may_operate(by, execution.environment):
-        raise Refused(f"Running commands in {execution.environment.label} is not among your permissions.", code="permission")
+        raise Refused(
+            f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"
+        )
     with transaction.atomic():
-        locked = Execution.objects.select_for_update().select_related("holder").get(pk=execution.pk)
+        locked = Execution.objects.select_for_update(of=("self",)).select_related("holder").get(pk=execution.pk)
         if locked.status != E.ACTIVE:
             raise Refused("This walk has ended, so there is no baton to take.")
         before = locked.holder
@@ -203,15 +213,16 @@ def follow_runs(*, step_run: StepRun) -> None:
 
 def require_baton(execution: Execution, by: User) -> None:
     """Refuse unless the walk goes on, `by` holds the baton and may act in its environment."""
-    fresh = Execution.objects.select_related("holder").get(pk=execution.pk)
-    execution.status, execution.holder = fresh.status, fresh.holder
-    if fresh.status != E.ACTIVE:
-        raise Refused(f"This walk is {E(fresh.status).label.lower()}; start the runbook again to go on.")
-    if fresh.holder_id != by.pk:
-        holder = fresh.holder.get_username() if fresh.holder else "Nobody"
+    execution.refresh_from_db(fields=["status", "holder"])
+    if execution.status != E.ACTIVE:
+        raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")
+    if execution.holder_id != by.pk:
+        holder = execution.holder.get_username() if execution.holder else "Nobody"
         raise Refused(f"{holder} has the baton here. Take over to act yourself.", code="baton")
     if not may_operate(by, execution.environment):
-        raise Refused(f"Running commands in {execution.environment.label} is not among your permissions.", code="permission")
+        raise Refused(
+            f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"
+        )
 
 
 def compiled_step(step_run: StepRun) -> dict[str, Any] | None:
@@ -281,7 +292,7 @@ def _advance(step_run: StepRun) -> None:
 def lock(step_run: StepRun) -> None:
     """Acts on one step queue; the instance carries the status that counts."""
     rows = StepRun.objects.select_for_update(no_key=True)
-    step_run.status = rows.values_list("status", flat=True).get(pk=step_run.pk)
+    step_run.refresh_from_db(fields=["status"], from_queryset=rows)
 
 
 def _require_settled(step_run: StepRun) -> None:
@@ -307,17 +318,17 @@ def _progressed(step_run: StepRun) -> None:
         lifecycle.progressed(incident=incident)
 
 
-def tell_step(step_run: StepRun, kind: str, text: str, by: User | None, **data: Any) -> None:
-    tell(step_run.execution, kind, text, by, step=step_run.position, **data)
+def tell_step(step_run: StepRun, kind: str, said: str, by: User | None, /, *, noise: bool = False, **data: Any) -> None:
+    tell(step_run.execution, kind, said, by, noise=noise, step=step_run.position, **data)
 
 
 def tell(
-    execution: Execution, kind: str, text: str, by: User | None, *, noise: bool = False, **data: Any
+    execution: Execution, kind: str, said: str, by: User | None, /, *, noise: bool = False, **data: Any
 ) -> TimelineEvent | None:
     """One act, on the incident's timeline and in the audit chain."""
     event = None
     if execution.incident is not None:
         told = {"execution": execution.pk, **data}
-        event = timeline.add(incident=execution.incident, kind=kind, text=text, by=by, data=told, noise=noise)
+        event = timeline.add(incident=execution.incident, kind=kind, text=said, by=by, data=told, noise=noise)
     audit.record(action=kind, target=f"execution:{execution.pk}", by=by, **data)
     return event

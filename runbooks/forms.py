@@ -25,7 +25,7 @@ class SkipForm(forms.Form):
         return cleaned
 
     @property
-    def reason(self) -> str:
+    def said(self) -> str:
         """The reason as it is written down."""
         reason, words = self.cleaned_data["reason"], self.cleaned_data["words"]
         if reason == "other":

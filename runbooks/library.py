@@ -15,10 +15,11 @@ from django.db import connection, transaction
 from django.utils.text import slugify
 
 from erpops import audit, clock
-from incidents.choices import IncidentStatus
+from erpops.clock import Now
+from runbooks import matching
 from runbooks.choices import VersionState
 from runbooks.compiler import compile_text
-from runbooks.models import Matching, Runbook, Version
+from runbooks.models import Runbook, Version
 
 BUILTIN = Path(__file__).parent / "library"
 _IMPORT_LOCK = 7_267_011
@@ -43,9 +44,7 @@ class ImportReport:
         return f"{said}; {self.errors} findings are errors." if self.errors else f"{said}."
 
 
-def import_text(
-    *, text: str, path: str, by: User | None = None, publish: bool = False, note: str = ""
-) -> ImportReport:
+def import_text(*, text: str, path: str, by: User | None = None, publish: bool = False, note: str = "") -> ImportReport:
     """Compile one Markdown document and store the runbooks in it; `path` is its name for people."""
     compiled = compile_text(text, path=path)
     return import_documents(
@@ -69,7 +68,7 @@ def import_documents(
             # Two imports of the same text would both number the same next version.
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_IMPORT_LOCK])
         for document in compiled:
-            _import_document(document, texts[document["path"]], prefix, by, note, report)
+            _import_document(document, texts[document["path"]], report, prefix=prefix, by=by, note=note)
         if publish_them:
             for version in report.versions:
                 publish(version=version, by=by, note=note)
@@ -88,15 +87,18 @@ def publish(*, version: Version, by: User | None, note: str = "") -> bool:
         versions = Version.objects.filter(runbook=runbook)
         versions.filter(state=VersionState.PUBLISHED).update(state=VersionState.SUPERSEDED)
         versions.filter(pk=version.pk).update(state=VersionState.PUBLISHED, note=note or version.note)
-        version.state = VersionState.PUBLISHED
+        version.refresh_from_db(fields=["state", "note"])
         compiled = version.compiled
         runbook.current, runbook.archived = version, False
         runbook.title, runbook.kind, runbook.alerts = _title(compiled), compiled["kind"], _alerts(compiled)
         runbook.save(update_fields=["current", "archived", "title", "kind", "alerts"])
-        # Open incidents are looked at again: the new text may be the one that fits.
-        Matching.objects.exclude(incident__status=IncidentStatus.RESOLVED).delete()
+        matching.look_again()
         audit.record(
-            action="runbook.publish", target=f"runbook:{runbook.slug}", by=by, version=version.number, sha256=version.sha256
+            action="runbook.publish",
+            target=f"runbook:{runbook.slug}",
+            by=by,
+            version=version.number,
+            sha256=version.sha256,
         )
     version.runbook = runbook
     return True
@@ -115,9 +117,9 @@ def install_builtin() -> ImportReport:
         )
         for version in done.versions:
             current = version.runbook.current
-            if version.created_by_id is None and (current is None or current.created_by_id is None):
-                if current is None or current.number < version.number:
-                    publish(version=version, by=None, note="Comes with erpops.")
+            ours = version.created_by_id is None and (current is None or current.created_by_id is None)
+            if ours and (current is None or current.number < version.number):
+                publish(version=version, by=None, note="Comes with erpops.")
         report.created += done.created
         report.updated += done.updated
         report.unchanged += done.unchanged
@@ -125,8 +127,13 @@ def install_builtin() -> ImportReport:
     return report
 
 
+def verified(*, runbook_id: int) -> None:
+    """A walk of the runbook came to its end without a failed step."""
+    Runbook.objects.filter(pk=runbook_id).update(verified_at=Now())
+
+
 def _import_document(
-    document: Mapping[str, Any], text: str, prefix: str, by: User | None, note: str, report: ImportReport
+    document: Mapping[str, Any], text: str, report: ImportReport, *, prefix: str, by: User | None, note: str
 ) -> None:
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     found = document["runbooks"]

@@ -32,9 +32,9 @@ class Card:
     errors: int
 
 
-def cards(runbooks: QuerySet[Runbook]) -> list[Card]:
-    """The published ones among `runbooks`, with their figures; two queries however many there are."""
-    found = list(runbooks.filter(current__isnull=False).select_related("current").order_by("title"))
+def cards(runbooks: QuerySet[Runbook], *, limit: int | None = None) -> list[Card]:
+    """The published ones among `runbooks` by title, with their figures; two queries however many there are."""
+    found = list(runbooks.filter(current__isnull=False).select_related("current").order_by("title")[:limit])
     figures = {
         row["version__runbook"]: row
         for row in Execution.objects.filter(version__runbook__in=[r.pk for r in found])

@@ -71,15 +71,15 @@ def request(
     compiled = _command(step_run, command)
     if (live := _live(step_run, command)) is not None:
         return live
+    _attempts_before(step_run, command)
     given = gate.confirmation_of(confirmation)
     gate.require(risk=compiled["risk"], environment=execution.environment, by=by, given=given)
     used = dict(execution.values if values is None else values)
     bound, used = _bind(compiled, used, execution.environment)
-    queue = queue_of(execution.environment)
-    _require_runnable(compiled, queue)
+    _require_runnable(compiled, queue_of(execution.environment))
     try:
         with transaction.atomic():
-            return _insert(step_run, command, compiled, bound.script, used, queue, by, given)
+            return _insert(step_run, command, compiled=compiled, script=bound.script, used=used, by=by, given=given)
     except IntegrityError:
         # The other click was faster: its attempt is the one.
         if (live := _live(step_run, command)) is not None:
@@ -176,7 +176,7 @@ def record_output(*, run: CommandRun, chunks: Sequence[OutputChunk], output_byte
 
 
 def finish(*, run: CommandRun, outcome: Outcome) -> bool:
-    """Write the end of an attempt with its event, audit entry and what it means for the step; False if the claim is lost."""
+    """Write the end of an attempt with all that it means; False if the claim is lost. `run` stays as it was."""
     with transaction.atomic():
         sources = RUN.sources(outcome.status)
         rows = claims.held(run).filter(status__in=[s for s in sources if s not in TERMINAL_RUNS])
@@ -184,8 +184,8 @@ def finish(*, run: CommandRun, outcome: Outcome) -> bool:
         values = {"exit_code": outcome.exit_code, "reason": outcome.reason[:300], "ended_at": ended_at}
         if not rows.update(status=outcome.status, lease_until=None, fence=F("fence") + 1, **values):
             return False
-        run.refresh_from_db()
-        _told_end(run)
+        # Another instance: if this does not commit, the caller's must keep the fence that it holds.
+        _told_end(CommandRun.objects.get(pk=run.pk))
     return True
 
 
@@ -233,23 +233,20 @@ def flags_of(run: CommandRun) -> set[str]:
 def _insert(
     step_run: StepRun,
     command: int,
+    *,
     compiled: Mapping[str, Any],
     script: str,
     used: dict[str, str],
-    queue: str,
     by: User,
     given: gate.Confirmation,
 ) -> CommandRun:
+    queue = queue_of(step_run.execution.environment)
     executions.lock(step_run)
-    before = executions.latest_runs(step_run).get(command)
-    if before is not None and before.status == R.OUTCOME_UNKNOWN:
-        raise Refused("Nobody knows how the last attempt ended: check it and mark it done or not done first.")
-    if before is not None and before.status == R.STOP_UNCONFIRMED:
-        raise Refused(f"The last attempt may still be running on {before.host}: check that it is gone first.")
+    before = _attempts_before(step_run, command)
     run = CommandRun.objects.create(
         step_run=step_run,
         command=command,
-        attempt=before.attempt + 1 if before else 1,
+        attempt=before + 1,
         kind=compiled["kind"],
         text=compiled["text"],
         script=script,
@@ -269,6 +266,16 @@ def _insert(
     executions.tell_step(step_run, "command.requested", text, by, noise=not given.reason, **details)
     transaction.on_commit(lambda: tasks.ring(run.pk, queue), robust=True)
     return run
+
+
+def _attempts_before(step_run: StepRun, command: int) -> int:
+    """How many attempts there have been; refused while the last one may still have effects nobody knows."""
+    last = executions.latest_runs(step_run).get(command)
+    if last is not None and last.status == R.OUTCOME_UNKNOWN:
+        raise Refused("Nobody knows how the last attempt ended: check it and mark it done or not done first.")
+    if last is not None and last.status == R.STOP_UNCONFIRMED:
+        raise Refused(f"The last attempt may still be running on {last.host}: check that it is gone first.")
+    return last.attempt if last else 0
 
 
 def _told_end(run: CommandRun) -> None:
@@ -295,7 +302,11 @@ def in_words(run: CommandRun) -> str:
     if run.status == R.SUCCEEDED:
         return "succeeded"
     if run.status == R.FAILED and run.exit_code is not None:
-        return f"failed with exit status {run.exit_code}" if run.exit_code >= 0 else f"was ended by signal {-run.exit_code}"
+        return (
+            f"failed with exit status {run.exit_code}"
+            if run.exit_code >= 0
+            else f"was ended by signal {-run.exit_code}"
+        )
     words = {
         R.FAILED: "failed",
         R.TIMED_OUT: f"was stopped after its time limit of {run.timeout_s} s",
@@ -323,7 +334,9 @@ def _asked(compiled: Mapping[str, Any], provided: set[str]) -> list[dict[str, An
     return [p for p in compiled["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
 
 
-def _bind(compiled: dict[str, Any], values: Mapping[str, str], environment: Environment) -> tuple[Bound, dict[str, str]]:
+def _bind(
+    compiled: dict[str, Any], values: Mapping[str, str], environment: Environment
+) -> tuple[Bound, dict[str, str]]:
     asked = _asked(compiled, provided_names(environment))
     used = {p["name"]: str(values[p["name"]]) for p in asked if values.get(p["name"])}
     for parameter in asked:

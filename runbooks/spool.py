@@ -143,7 +143,7 @@ def root() -> Path:
 def run_ids() -> list[int]:
     """The attempts that have a directory here."""
     try:
-        return sorted(int(name) for name in os.listdir(root()) if name.isdigit())
+        return sorted(int(path.name) for path in root().iterdir() if path.name.isdigit())
     except OSError:
         return []
 

@@ -279,7 +279,9 @@ class Supervision:
         if self.recorder.fenced:
             self._end(R.OUTCOME_UNKNOWN, "Another process has taken this attempt over.", patience=0)
         elif now - self.recorder.renewed_at > LEASE_LOST_S:
-            self._end(R.STOPPED, f"Ended because the database could not be reached for {LEASE_LOST_S:.0f} s.", patience=0)
+            self._end(
+                R.STOPPED, f"Ended because the database could not be reached for {LEASE_LOST_S:.0f} s.", patience=0
+            )
         elif self.console_stops:
             self._end(R.STOPPED, "Stopped because the console was stopped.", patience=TERM_AT_CONSOLE_STOP_S)
         elif self.recorder.stop_requested:
@@ -331,14 +333,14 @@ class Supervision:
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()
         end = Exit(
-                status=outcome.status.value,
-                exit_code=outcome.exit_code,
-                reason=outcome.reason,
-                ended_at=ended_at.isoformat(),
-                output_bytes=self.cutter.total,
-                dropped_bytes=self.cutter.dropped,
-                last_seq=self.cutter.seq,
-            )
+            status=outcome.status.value,
+            exit_code=outcome.exit_code,
+            reason=outcome.reason,
+            ended_at=ended_at.isoformat(),
+            output_bytes=self.cutter.total,
+            dropped_bytes=self.cutter.dropped,
+            last_seq=self.cutter.seq,
+        )
         try:
             self.spool.close_with(end)
         except OSError as error:

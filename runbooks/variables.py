@@ -65,7 +65,9 @@ def process_environment(*, given: Variables, bound: Mapping[str, str], home: str
 def _harmless(values: Mapping[str, str]) -> dict[str, str]:
     """Without the names that decide how programs are found, loaded and started."""
     return {
-        name: value for name, value in values.items() if name not in _REFUSED and not name.startswith(_REFUSED_BEGINNINGS)
+        name: value
+        for name, value in values.items()
+        if name not in _REFUSED and not name.startswith(_REFUSED_BEGINNINGS)
     }
 
 

@@ -29,7 +29,10 @@ class Clock:
     def advance(self, **duration: float) -> None:
         """Move on by a `timedelta`'s worth: `advance(minutes=5, seconds=1)`. Negative values go back."""
         with connection.cursor() as cursor:
-            cursor.execute("UPDATE moved_time.shift SET by = by + %s", [timedelta(**duration)])
+            cursor.execute(
+                "UPDATE moved_time.shift SET by = by + make_interval(secs => %s)",
+                [timedelta(**duration).total_seconds()],
+            )
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ class Stack:
         self.process: subprocess.Popen[str] | None = None
         self._options = options
         self._lines: list[str] = []
+        self._seen = 0
 
     def __enter__(self) -> Self:
         try:
@@ -70,7 +71,9 @@ class Stack:
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
 
-    def start(self) -> None:
+    def start(self, *, after: int = 0) -> None:
+        """Run `up`. `after`: how much of `output` belongs to an earlier run, which `wait_for` passes over."""
+        self._seen = after
         self.process = subprocess.Popen(
             [
                 sys.executable,
@@ -101,9 +104,9 @@ class Stack:
     def wait_for(self, text: str, timeout: float = 30.0) -> None:
         """Until `up` has printed `text`."""
         deadline = time.monotonic() + timeout
-        while text not in self.output:
+        while text not in self.output[self._seen :]:
             ended = self.process is None or self.process.poll() is not None
-            if (ended and text not in self.output) or time.monotonic() > deadline:
+            if (ended and text not in self.output[self._seen :]) or time.monotonic() > deadline:
                 raise AssertionError(f"{text!r} did not appear. up printed:\n{self.output}\n{self._logs()}")
             time.sleep(0.02)
 
@@ -153,9 +156,7 @@ class Stack:
         marks = (os.fsencode(f"ERPOPS_DATA={self.data}"), os.fsencode(self.data))
         return [pid for pid in _all_pids() if pid != os.getpid() and any(m in _about(pid) for m in marks)]
 
-    def manage(
-        self, *arguments: str, check: bool = True, timeout: float = 60.0
-    ) -> subprocess.CompletedProcess[str]:
+    def manage(self, *arguments: str, check: bool = True, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run `manage.py …` against this stack, as an operator would in a second terminal."""
         done = subprocess.run(
             [sys.executable, "manage.py", *arguments],

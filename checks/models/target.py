@@ -18,9 +18,7 @@ class Target(models.Model):
     label = models.CharField(max_length=80)
     kind = models.CharField(max_length=12, choices=TargetKind)
     environment = models.ForeignKey("incidents.Environment", models.PROTECT, related_name="targets")
-    service = models.ForeignKey(
-        "incidents.Service", models.SET_NULL, null=True, blank=True, related_name="targets"
-    )
+    service = models.ForeignKey("incidents.Service", models.SET_NULL, null=True, blank=True, related_name="targets")
     address = models.CharField(max_length=500, blank=True, default="")
     setting = models.CharField(max_length=40, blank=True, default="")
     credential = EncryptedField(blank=True, default="")

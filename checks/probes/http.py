@@ -80,9 +80,7 @@ probes.add(
         units={"": "ms"},
         options=(
             Option("path", "Path", "Added to the target's address.", default="/", clean=_path),
-            Option(
-                "status", "Expected status", "One or more, such as 200, 204.", default="200", clean=_statuses
-            ),
+            Option("status", "Expected status", "One or more, such as 200, 204.", default="200", clean=_statuses),
             Option("contains", "Body contains", "Text that the answer must have in it."),
         ),
     ),

@@ -1,6 +1,5 @@
 """What a probe is: the options it takes, the unit of its value, and how it measures."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,11 +8,11 @@ from checks.choices import TargetKind
 from erpops.registry import Registry
 
 
-class ProbeFailed(Exception):  # noqa: N818  (reads as what happened)
+class ProbeFailed(Exception):
     """The probe did not get through, or what answered is wrong; the message is one sentence for a person."""
 
 
-class BadOptions(ValueError):  # noqa: N818  (reads as what it holds)
+class BadOptions(ValueError):
     """Options that a probe cannot use: a sentence for each option's name in `sentences`."""
 
     def __init__(self, sentences: dict[str, str]) -> None:
@@ -82,6 +81,15 @@ class Probe:
             raise BadOptions(wrong)
         return {name: value for name, value in kept.items() if value}
 
+    def words(self, options: Mapping[str, Any]) -> str:
+        """What these options measure, for a person: `HTTP answer: path /healthz, expected status 200`."""
+        said = []
+        for option in self.options:
+            value = str(options.get(option.name, ""))
+            if value:
+                said.append(dict(option.choices).get(value) or f"{option.label} {value}")
+        return ": ".join(part for part in (self.label, ", ".join(said)) if part)
+
     def _names(self) -> set[str]:
         return {option.name for option in self.options}
 
@@ -103,10 +111,3 @@ def first_line(error: Exception, *, limit: int = 200) -> str:
 probes: Registry[Probe] = Registry("probe")
 
 ANY_KIND = frozenset(TargetKind.values)
-
-
-def words(options: Mapping[str, Any]) -> str:
-    """Options as a person reads them: `path /healthz, status 200`."""
-    return ", ".join(
-        f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in options.items()
-    )

@@ -49,13 +49,9 @@ def backlog(place: Place, options: Mapping[str, Any], timeout_s: float) -> Measu
 def _client(place: Place, timeout_s: float) -> redis.Redis:
     extra = {"password": place.credential} if place.credential else {}
     try:
-        return redis.Redis.from_url(
-            place.address, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, **extra
-        )
+        return redis.Redis.from_url(place.address, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, **extra)
     except ValueError as error:
-        raise ProbeFailed(
-            "The target's address is not a Redis address: write redis://host:6379/0."
-        ) from error
+        raise ProbeFailed("The target's address is not a Redis address: write redis://host:6379/0.") from error
 
 
 def _asked(question: Any, timeout_s: float) -> Any:
@@ -98,8 +94,6 @@ probes.add(
         kinds=frozenset({TargetKind.REDIS}),
         measure=backlog,
         units={"": ""},
-        options=(
-            Option("queues", "Queues", "Comma-separated; empty means the queues of this installation."),
-        ),
+        options=(Option("queues", "Queues", "Comma-separated; empty means the queues of this installation."),),
     ),
 )

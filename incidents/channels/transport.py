@@ -60,9 +60,9 @@ def subject_of(message: Message) -> str:
 
 
 @contextmanager
-def deadline(cut: Callable[[], object], seconds: float = ATTEMPT_S) -> Iterator[None]:
-    """Call `cut` from another thread unless the block ends within `seconds`; it must break the connection."""
-    timer = threading.Timer(seconds, cut)
+def deadline(cut: Callable[[], object], seconds: float | None = None) -> Iterator[None]:
+    """Call `cut` from another thread unless the block ends in time (`ATTEMPT_S`); it must break the connection."""
+    timer = threading.Timer(ATTEMPT_S if seconds is None else seconds, cut)
     timer.daemon = True
     timer.start()
     try:

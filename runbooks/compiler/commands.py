@@ -165,7 +165,7 @@ def _session_line(
     last, end = part.last, index + 1
     kind = queries.kind_of(text)
     if kind is None and not text.lstrip().startswith("\\"):
-        while not text.rstrip().endswith(";") and end < len(parts):
+        while not _ended(text) and end < len(parts):
             following = parts[end]
             if isinstance(following, shell_lines.Chunk) and following.kind == "blank":
                 break
@@ -178,6 +178,10 @@ def _session_line(
         if note.strip():
             _remark(compiled, last, note)
     return end, in_session
+
+
+def _ended(text: str) -> bool:
+    return re.sub(r"\s#.*$", "", text).rstrip().endswith(";")
 
 
 def _foreign_command(compiled: Compiled, kind: str, text: str, first: int, last: int) -> None:

@@ -7,7 +7,7 @@ from runbooks.compiler import queries
 STEP = re.compile(r"^(?:step|schritt|phase)\s+(\d+[a-z]?)\s*[:.)–—-]?\s*(.*)$", re.IGNORECASE)
 _EXPECTED = re.compile(
     r"^(?:expected?\b|should\b|output should\b|returns?\s*:|outputs?\s*:|result\s*:|verify\s*:|expect\b|you should see\b"
-    r"|=>|→|->)|\bshould (?:be|show|return|see|print|decrease|improve|increase|fire|output|list|match|equal|contain)\b",
+    r"|=>|→|->)|^[\w\s/-]{1,40}\bshould (?:be|show|return|see|print|decrease|improve|increase|fire|output|list|match|equal|contain)\b",
     re.IGNORECASE,
 )
 _ALTERNATIVE = re.compile(r"^(?:or\b|alternatively|alternative\b|alternative if|option\s+[a-z0-9]\b|otherwise)", re.IGNORECASE)

@@ -25,7 +25,7 @@ _KEYS: dict[str, str] = {
 _LINE = re.compile(r"^\s*(?:[-*+]\s+)?(?:\*\*|__)?\s*([A-Za-z][A-Za-z ()-]{1,30}?)\s*(?:\*\*|__)?\s*:\s*(?:\*\*|__)?\s*(.*?)\s*$")
 _NAME = re.compile(r"`([A-Za-z_][\w:.-]*)`")
 _SEVERITIES = re.compile(r"\b(critical|warning|high|medium|low|info(?:rmational)?|page|ticket|p[0-4]|sev[- ]?[0-5]|s[1-4]|emergency|major|minor)\b", re.IGNORECASE)
-_COMPARED = re.compile(r"[<>≥≤]=?\s*\d|\b(?:above|below|over|under|exceeds?|more than|less than)\s+\d")
+COMPARED = re.compile(r"[<>≥≤]=?\s*\d|\b(?:above|below|over|under|exceeds?|more than|less than)\s+\d")
 _CLOCK = re.compile(r"\b(\d{1,2}):(\d{2})\s*(AM|PM)?\b", re.IGNORECASE)
 _DAYS = {"sunday": 0, "monday": 1, "tuesday": 2, "wednesday": 3, "thursday": 4, "friday": 5, "saturday": 6}
 ACTIVE = frozenset(["alert", "severity", "response_time", "schedule", "duration", "owner"])
@@ -119,7 +119,7 @@ def _take(key: str, value: str, line: int, raw: str, into: Fields) -> None:
         into.owner = plain
     elif key == "category":
         into.category = plain
-    elif key == "description" and _COMPARED.search(plain):
+    elif key == "description" and COMPARED.search(plain):
         into.thresholds.append(plain)
 
 

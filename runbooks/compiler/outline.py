@@ -56,9 +56,14 @@ def is_explicit(section: Section) -> bool:
         return not (phase and section.level > 2)
     if phase and phase != "procedure" and section.level > 1:
         return False
-    if titles.alert_name(section.title.text):
+    if titles.alert_name(section.title.text) or (section.level > 1 and _scheduled_work(section)):
         return True
     return any(_strong(child) or titles.STEP.match(child.title.text) for child in section.children)
+
+
+def _scheduled_work(section: Section) -> bool:
+    """“Daily review”: a title with a rhythm over something to do."""
+    return bool(titles.scheduled(section.title.text)) and any(s.blocks for s in section.walk())
 
 
 def _strong(child: Section) -> bool:
@@ -105,13 +110,13 @@ def process(section: Section, category: str | None, trail: list[str], runbooks: 
         _prose_only(section, context)
     elif is_explicit(section) and not below:
         runbooks.append(make_runbook(section, category, trail, context))
-    elif reference and section.level > 1 and not below and not is_explicit(section):
+    elif reference and section.level > 1 and not below and not is_explicit(section) and not _several(section, reference):
         context.references.append(references.build(section, _kind(reference), context))
     elif checklists_only(section) and not below:
         _checklist_section(section, context)
     elif titles.is_background(section.title) and not below and not acts(section) and section.level > 1:
         _prose_only(section, context)
-    elif below or _is_container(section):
+    elif below or _is_container(section) or (reference and _several(section, reference)):
         _container(section, category, trail, runbooks, context)
     elif acts(section) or any(acts(s) for s in section.walk()):
         runbooks.append(make_runbook(section, category, trail, context))
@@ -119,6 +124,12 @@ def process(section: Section, category: str | None, trail: list[str], runbooks: 
         _prose_only(section, context)
     else:
         _container(section, category, trail, runbooks, context)
+
+
+def _several(section: Section, reference: str) -> bool:
+    """Command sets and code tables under one heading are looked up one by one."""
+    children = [c for c in section.children if c.kind == "heading"]
+    return reference in ("other", "error_codes") and len(children) > 1 and all(titles.reference_of(c.title) for c in children)
 
 
 def _kind(reference: str) -> str:
@@ -230,14 +241,22 @@ def make_runbook(
     _body(section, body, runbook, fields, context)
     context.runbook = outer
     _schedule(section, fields, runbook)
+    _listed_thresholds(runbook)
     runbook["kind"] = _runbook_kind(runbook, section, category, trail)
     return runbook
 
 
+def _listed_thresholds(runbook: Runbook) -> None:
+    """“CPU usage < 70%” lines of a plain text block are thresholds."""
+    for phase in runbook["phases"]:
+        for step in phase["steps"]:
+            for block in step["blocks"]:
+                if block["kind"] == "text":
+                    runbook["thresholds"] += [titles.bare(row) for row in block["text"].split("\n") if metadata.COMPARED.search(row)]
+
+
 def _schedule(section: Section, fields: metadata.Fields, runbook: Runbook) -> None:
-    if fields.schedule_text is None and titles.scheduled(section.title.text) and titles.is_operation(section.title.text + " procedure "):
-        fields.schedule_text = section.title.text
-    elif fields.schedule_text is None and titles.scheduled(section.title.text):
+    if fields.schedule_text is None and titles.scheduled(section.title.text):
         fields.schedule_text = section.title.text
     runbook["schedule"] = fields.schedule
 
@@ -250,12 +269,22 @@ def _body(section: Section, body: list[Block], runbook: Runbook, fields: metadat
     phases.take_blocks(body, view, main, context)
     runbook["phases"].append(main)
     current = main
-    for child in section.children:
+    for child in _hoisted(section.children):
         current = _take_part(child, current, runbook, fields, context)
     for phase in list(runbook["phases"]):
         if not phase["steps"] and not phase["items"] and phase is main:
             runbook["prose"] += phase["prose"]
             runbook["phases"].remove(phase)
+
+
+def _hoisted(children: list[Section]) -> list[Section]:
+    """“Related documentation” at the end of a phase belongs to the runbook, not to the phase."""
+    out: list[Section] = []
+    for child in children:
+        related = [c for c in child.children if c.kind == "lead" and (titles.reference_of(c.title) or "").startswith("related")]
+        child.children = [c for c in child.children if c not in related]
+        out += [child, *related]
+    return out
 
 
 def _take_part(
@@ -264,15 +293,16 @@ def _take_part(
     """One child of a runbook section; returns the phase that following “Step N” children join."""
     phase = titles.phase_of(child.title)
     reference = titles.reference_of(child.title)
+    is_step = titles.STEP.match(child.title.text) or titles.OPTION.match(child.title.text) or _numbered_step(child)
     if phase == "symptoms":
         _take_symptoms(child, runbook, context)
+    elif is_step and not (phase and _numbered_step(child)):
+        holder = Section(child.title, child.line, child.level, "lead", children=[child])
+        phases.take_body(holder, current, context)
     elif reference == "related_alerts":
         _take_related(child, runbook, fields, context)
     elif reference and not phase:
         context.references.append(references.build(child, reference, context))
-    elif titles.STEP.match(child.title.text) or titles.OPTION.match(child.title.text) or _numbered_step(child):
-        step_holder = Section(child.title, child.line, child.level, "lead", children=[child])
-        phases.take_body(step_holder, current, context)
     elif phase:
         built = phases.build(child, phase, context)
         runbook["phases"].append(built)
@@ -320,7 +350,7 @@ def _take_symptoms(child: Section, runbook: Runbook, context: Context) -> None:
                 text = item.children[0].text if item.children else ""
                 runbook["symptoms"].append(text)
                 runbook["evidence"].append({"line": item.line, "field": "symptom", "text": context.text(item.line, item.end_line)["text"]})
-                if metadata._COMPARED.search(text):
+                if metadata.COMPARED.search(text):
                     runbook["thresholds"].append(text)
         elif block.kind == "paragraph":
             runbook["symptoms"].append(" ".join(block.text.split()))
@@ -350,8 +380,10 @@ def _runbook_kind(runbook: Runbook, section: Section, category: str | None, trai
     if titles.ISSUE.match(section.title.text):
         return "incident"
     around = " ".join([category or "", *trail[1:]])
+    failing = re.search(r"fail|error|\bdown\b|stuck|crash|issue|problem", section.title.text, re.IGNORECASE)
     for text in (section.title.text, around):
-        if titles.is_operation(text) and not re.search(r"emergency|troubleshoot|incident response", text, re.IGNORECASE):
+        calm = text is not around or not re.search(r"emergency|troubleshoot|incident response", text, re.IGNORECASE)
+        if titles.is_operation(text) and calm and not failing:
             return "operation"
         if titles.is_incident(text):
             return "incident"

@@ -43,10 +43,12 @@ _LITERALS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<![\w.-])(?:12345|1234|123456)(?![\w.])"), ""),
     (re.compile(r"(?<![\w.-])[xX]{3,}(?![\w-])"), "text"),
 )
+Mark = tuple[int, str, str, str]
+_SQL_CLIENTS = frozenset(["psql", "mysql", "mariadb", "sqlite3", "clickhouse-client", "cqlsh"])
 _NO_LITERALS = frozenset(["grep", "egrep", "printenv", "unset", "export", "echo"])
 
 _TYPES: tuple[tuple[str, str], ...] = (
-    (r"(?:^|[-_ ])(?:ip|cidr)(?:$|[-_ ])|ip[-_ ]?addr", "ip"),
+    (r"(?:^|[-_ ])(?:ip|cidr)(?:$|[-_ ](?!set))|ip[-_ ]?addr", "ip"),
     (r"(?:^|[-_ ])pids?(?:$|[-_ ])|process[-_ ]?id", "pid"),
     (r"token|secret|passw|credential|api[-_ ]?key|private|jwt", "secret"),
     (r"e-?mail", "email"),
@@ -97,13 +99,28 @@ def find(
     if language == "message":
         marks += [(m.start(), m.group(1), "bracket", "") for m in BRACKET.finditer(text)]
     elif language != "query":
-        skip = bool(_NO_LITERALS & set(programs))
-        marks += [m for m in _literals(text) if not (skip and m[1].isupper())]
+        marks += _plausible(text, list(_literals(text)), language, frozenset(programs))
     found = {name: _parameter(text, at, name, notation, kind, line) for at, name, notation, kind in sorted(marks, reverse=True)}
     for variable in variables:
         if variable.name not in found and _asked_for(variable.name, set(assigned)):
             found[variable.name] = _env(variable, line)
     return sorted(found.values(), key=lambda p: (p["line"], text.find(p["name"])))
+
+
+def _plausible(text: str, marks: list[Mark], language: str, programs: frozenset[str]) -> list[Mark]:
+    """Leave out what only looks like an example: column names in SQL, patterns of a search."""
+    in_sql = language == "sql" or bool(_SQL_CLIENTS & programs)
+    out = []
+    for mark in marks:
+        at, name = mark[0], mark[1]
+        quoted = text[at - 1 : at] == "'" or text[at + len(name) : at + len(name) + 1] == "'"
+        if in_sql and re.fullmatch(r"\w+", name) and not quoted:
+            continue
+        if _NO_LITERALS & programs and name.isupper():
+            continue
+        ssh = mark[3] == "email" and bool({"ssh", "scp"} & programs)
+        out.append((at, name, mark[2], "host") if ssh else mark)
+    return out
 
 
 def _asked_for(name: str, assigned: set[str]) -> bool:
@@ -134,9 +151,6 @@ def _parameter(text: str, at: int, name: str, notation: str, kind: str, line: in
     if notation == "literal":
         out["default"] = name
     return out
-
-
-Mark = tuple[int, str, str, str]
 
 
 def _angles(text: str) -> Iterator[Mark]:

@@ -159,7 +159,7 @@ def _judge_family(family: Family, args: list[str]) -> Verdict:
     for length in (3, 2, 1):
         key = " ".join(words[:length])
         if len(words) >= length and key in family.subs:
-            return apply(family.subs[key], rest or args, f"{family.name} {key}", exact=family.exact)
+            return apply(family.subs[key], rest, f"{family.name} {key}", exact=family.exact)
     if not words:
         if any(a in ("--version", "-v", "-V", "--help", "-h", "version") for a in args):
             return Verdict("read", f"{family.name} {args[0]}")

@@ -11,7 +11,7 @@ from runbooks.compiler.verdict import Verdict
 MAX_DEPTH = 6
 _SCRIPT = re.compile(r"\.(?:sh|bash|py|rb|pl|js|ts|php|ps1|bat|exs?)$")
 _SYSTEM_BIN = re.compile(r"^(?:/usr)?(?:/local)?/s?bin/")
-_RESTORES = re.compile(r"(?:^|[-_/.])(?:restore|wipe|destroy|purge|drop|delete|truncate|reset|cleanup)", re.IGNORECASE)
+_RESTORES = re.compile(r"(?:^|[-_/.])(?:restore|wipe|destroy|purge|drop|delete|truncate|cleanup|reset[-_]?(?:db|data|database|cluster)|(?:db|data|hard)[-_]reset)", re.IGNORECASE)
 _TAKES_LONG = re.compile(
     r"backup|restore|recover|migrat|load-?test|scan|reindex|rebuild|import|export|benchmark|dump", re.IGNORECASE
 )
@@ -118,7 +118,7 @@ def judge_script(path: str, args: Sequence[str]) -> Verdict:
         verdict.raise_to("destroy", f"{path}: its words say that it restores, resets or deletes")
     if _SCRIPT.search(path):
         verdict.flag("opaque", f"{path}: a script")
-    if any(_TAKES_LONG.search(h) for h in hints):
+    if any(_TAKES_LONG.search(h) for h in hints) and (not harmless or "--dry-run" in args):
         verdict.flag("long", f"{path}: its words name long work")
     return verdict
 

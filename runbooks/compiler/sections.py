@@ -69,9 +69,9 @@ def _lead(block: Block, following: list[Block]) -> titles.Title | None:
     text = f"{bold[0]} {bold[1]}".strip()
     title = titles.read(inline.plain(text))
     step = titles.STEP.match(title.text) or titles.OPTION.match(title.text)
-    if step or titles.phase_of(title) or titles.reference_of(title):
-        return title
     follows = following[0].kind if following else ""
+    if step or titles.phase_of(title) or (titles.reference_of(title) and follows != "heading"):
+        return title
     ends_like_one = block.text.rstrip().endswith((":", ":**", "**", ")"))
     if follows in ("bullets", "numbered", "fence", "table") and ends_like_one and not metadata.entries(block.text):
         return title

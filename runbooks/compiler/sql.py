@@ -360,7 +360,8 @@ def _syntax_error(text: str) -> str | None:
         sqlglot.parse(text, read="postgres")
     except SqlglotError as error:
         first = str(error).split("\n", 1)[0]
-        return "The database will refuse this SQL: " + re.sub(r"\s*Line \d+, Col: \d+\.?", "", first).strip()
+        reason = re.sub(r"\s*Line \d+, Col: \d+\.?| for <class .*$", "", first).strip().rstrip(".")
+        return f"The database will refuse this SQL: {reason}."
     except RecursionError:
         return "This SQL is nested too deeply to read."
     return None

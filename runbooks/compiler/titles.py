@@ -8,6 +8,11 @@ _DURATION = re.compile(
     r"(\d+(?:\.\d+)?)\s*(?:[-–]\s*(\d+(?:\.\d+)?)\s*)?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\b", re.IGNORECASE
 )
 _BOX = re.compile(r"\(([^()]*)\)\s*:?\s*$")
+_BOXED = re.compile(
+    r"(?:[\w ]+[-–—:,]\s*)?(?:within|under|max\.?|about|up to|approx\.?|for|first|next)?\s*[~<≤]?\s*"
+    r"(?:\d+(?:\.\d+)?\s*[-–]\s*)?\d+(?:\.\d+)?\s*(?:s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)(?: max\.?)?",
+    re.IGNORECASE,
+)
 RUNBOOK = re.compile(r"^(?:runbook|playbook|sop|procedure|incident|alert)\s*(?:#?\d+)?\s*[:–—-]\s+(.+)$", re.IGNORECASE)
 STEP = re.compile(r"^step\s+(\d+(?:\.\d+)*[a-z]?)\s*(?:[:.)–—-]\s*|\s+|$)(.*)$", re.IGNORECASE)
 NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2})*)[.)]?\s+(\S.*)$")
@@ -50,6 +55,7 @@ _TOC = re.compile(r"(?:table of )?contents|toc|index|on this page")
 _REFERENCES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     (kind, re.compile(pattern))
     for kind, pattern in (
+        ("other", r"accessing .*"),
         ("escalation_matrix", r"escalation (?:matrix|table|levels?)"),
         ("escalation_path", r"escalation (?:path|chain|order|timeline)"),
         ("contacts", r"(?:\w+ )?(?:contacts?|contact (?:information|list|details|info))(?: .*)?|on[- ]?call(?: (?:contacts?|rotation|schedule))?|who to call|escalation contacts"),
@@ -95,7 +101,8 @@ def read(plain: str) -> Title:
     core = _BOX.sub("", text) if box else text
     core = re.sub(r"^(?:phase\s+)?\d+(?:\.\d+)*[.):]?\s+|^step\s+\d+\s*[:.-]\s*", "", core, flags=re.IGNORECASE)
     core = re.sub(r"[^\w\s&'/-]", " ", core).strip().lower()
-    return Title(text, " ".join(core.split()), duration(box.group(1)) if box else None)
+    boxed = box is not None and _BOXED.fullmatch(box.group(1).strip())
+    return Title(text, " ".join(core.split()), duration(box.group(1)) if box and boxed else None)
 
 
 def duration(text: str) -> int | None:
@@ -144,7 +151,7 @@ def condition_of(title: str) -> str | None:
     text = title.strip().rstrip(":").strip()
     match = re.match(r"^((?:if|when)\s.+)$", text, re.IGNORECASE)
     if match and not re.match(r"^when to\b", text, re.IGNORECASE):
-        return re.split(r"\s+[-–—]\s+|,\s+|:\s+", match.group(1), maxsplit=1)[0]
+        return re.split(r"\s+[-–—]\s+|,\s+(?![^()]*\))|:\s+", match.group(1), maxsplit=1)[0]
     inner = re.search(r"\b(if\s+(?:[<>≥≤]=?\s*\S+|(?!needed|necessary|required|safe|applicable|any|possible)[^()]*?[<>]\s*\d[^()]*))$", text, re.IGNORECASE)
     return inner.group(1) if inner else None
 
@@ -166,3 +173,8 @@ def is_incident(text: str) -> bool:
 
 def is_operation(text: str) -> bool:
     return bool(_OPERATION.search(text + " "))
+
+
+def bare(line: str) -> str:
+    """A line of a plain list without its bullet, branch or tick."""
+    return re.sub(r"^[\s├└│┌─✓•*+-]+", "", line).strip()

@@ -24,7 +24,9 @@ def launch(script: str, env: dict[str, str]) -> Launch:
         raise CannotStart("bash is not installed on this worker, so shell commands cannot run here.")
     program = first_program(script)
     if program and program not in _BASH_OWN and shutil.which(program, path=path) is None:
-        raise CannotStart(f"The program {program} is not installed on this worker. Install it there, or run this by hand.")
+        raise CannotStart(
+            f"The program {program} is not installed on this worker. Install it there, or run this by hand."
+        )
     return Launch(argv=[bash, "--noprofile", "--norc", "-c", script], env=env)
 
 

@@ -54,9 +54,7 @@ class Version(models.Model):
         ordering = ["runbook", "-number"]
         constraints = [
             models.UniqueConstraint(fields=["runbook", "number"], name="version_number_once"),
-            models.UniqueConstraint(
-                fields=["runbook"], condition=Q(state="published"), name="one_published_version"
-            ),
+            models.UniqueConstraint(fields=["runbook"], condition=Q(state="published"), name="one_published_version"),
         ]
 
     def __str__(self) -> str:

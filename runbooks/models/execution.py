@@ -16,9 +16,7 @@ class Execution(models.Model):
     """
 
     version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
-    incident = models.ForeignKey(
-        "incidents.Incident", models.CASCADE, null=True, blank=True, related_name="executions"
-    )
+    incident = models.ForeignKey("incidents.Incident", models.CASCADE, null=True, blank=True, related_name="executions")
     environment = models.ForeignKey("incidents.Environment", models.PROTECT, related_name="+")
     status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.ACTIVE)
     values = models.JSONField(default=dict)
@@ -113,9 +111,7 @@ class CommandRun(Claimable):
         ]
         indexes = [
             models.Index(fields=["queued_at"], condition=Q(status="queued"), name="run_queued"),
-            models.Index(
-                fields=["lease_until"], condition=Q(status__in=["claimed", "running"]), name="run_leased"
-            ),
+            models.Index(fields=["lease_until"], condition=Q(status__in=["claimed", "running"]), name="run_leased"),
         ]
 
     def __str__(self) -> str:

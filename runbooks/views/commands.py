@@ -16,6 +16,12 @@ from runbooks.views import walking
 from runbooks.views.steps import chosen
 from runbooks.views.walking import REFUSALS, Walk, fetch
 
+_EFFECTS = {
+    Risk.CHANGE: "Narrow and reversible; users should not notice.",
+    Risk.DISRUPT: "Users may notice: something stops, restarts or behaves differently.",
+    Risk.DESTROY: "Data, files, sessions or processes are gone afterwards.",
+}
+
 
 @require_GET
 @access.needs("run_commands")
@@ -57,7 +63,10 @@ def _again(request: HtmxRequest, opened: Walk, command: int, problem: str) -> Ht
     asked = opened.step.commands[command]
     if asked.gate in {Risk.DISRUPT, Risk.DESTROY} and request.htmx:
         return sheet(
-            request, "runbooks/room/confirm_sheet.html", _question(opened, command) | {"problem": problem}, status=422
+            request,
+            "runbooks/room/confirm_sheet.html",
+            _question(opened, command) | {"problem": problem, "reason": request.POST.get("reason", "")[:300]},
+            status=422,
         )
     error = Refused(problem)
     return walking.leaves(request, walking.refused(opened, error, at=command), status=409)
@@ -89,6 +98,9 @@ def _question(opened: Walk, index: int) -> dict[str, Any]:
         "command": asked,
         "shown": walk.digest(asked),
         "verb": _verb(asked.text, opened.execution.environment.label),
+        "effect": _EFFECTS.get(asked.risk, ""),
+        "may_destroy": access.can(opened.user, "run_destroy"),
+        "destroyers": access.roles_with("run_destroy"),
     }
 
 

@@ -56,7 +56,7 @@ def _finder(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     return {
         "suggestions": suggestions,
         "asked": asked,
-        "found": page_queries.cards(shelf[:FOUND]) if shelf is not None else [],
+        "found": page_queries.cards(shelf, limit=FOUND) if shelf is not None else [],
         "may_start": incident.is_open and may_operate(request.user, incident.environment),
     }
 

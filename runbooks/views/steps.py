@@ -63,7 +63,7 @@ def skip(request: HtmxRequest, number: int, execution: int, position: int) -> Ht
     if not form.is_valid():
         opened.refused = " ".join(message for errors in form.errors.values() for message in errors)
         return walking.whole(request, opened, status=422)
-    return _settle(request, opened, executions.skip, step_run=opened.step.run, reason=form.reason)
+    return _settle(request, opened, executions.skip, step_run=opened.step.run, reason=form.said)
 
 
 @require_POST

@@ -118,6 +118,10 @@ class Walk:
         return len(self.open_steps)
 
     @property
+    def settled_count(self) -> int:
+        return len(self.runs) - self.open_count
+
+    @property
     def next_url(self) -> str:
         return step_url(self, self.open_steps[0]) if self.open_steps else step_url(self)
 

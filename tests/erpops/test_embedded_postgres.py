@@ -54,7 +54,7 @@ def test_a_fresh_start_has_database_role_and_extensions(server: Postgres) -> Non
 
 def test_new_databases_have_the_extensions_too(server: Postgres) -> None:
     server.psql("CREATE DATABASE another", url=server.url)
-    url = server.url.replace("/erpops", "/another")
+    url = server.url.removesuffix("erpops") + "another"
     assert server.psql("SELECT count(*) FROM pg_stat_statements WHERE false", url=url) == "0"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack import Stack
-from tests.stories.peers import Mailbox, monitoring, needed, rows, until
+from tests.peers import Mailbox, monitoring, needed, rows, until
 
 
 @pytest.mark.timeout(240)

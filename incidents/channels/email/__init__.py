@@ -36,6 +36,9 @@ class _SmtpTls(_ReplyKept, smtplib.SMTP_SSL):
 
 
 class _Backend(smtp.EmailBackend):
+    # Set by Django while the session is not yet ready; its stubs do not know it.
+    _partial_connection: smtplib.SMTP | None
+
     @property
     def connection_class(self) -> type[smtplib.SMTP]:
         return _SmtpTls if self.use_ssl else _Smtp
@@ -49,7 +52,7 @@ class _Backend(smtp.EmailBackend):
 
 class _Files(filebased.EmailBackend):
     def written_to(self) -> str:
-        return Path(self._get_filename()).name
+        return Path(self._get_filename()).name  # type: ignore[attr-defined]
 
 
 def validate(address: str) -> str | None:
@@ -87,9 +90,7 @@ def _compose(message: Message, method: ContactMethod) -> EmailMessage:
     if message.incident_id:
         headers["X-Erpops-Incident"] = str(message.incident_id)
         headers["References"] = f"<incident-{message.incident_id}@{host}>"
-    return EmailMessage(
-        subject=subject_of(message), body=message.body, to=[method.address], headers=headers
-    )
+    return EmailMessage(subject=subject_of(message), body=message.body, to=[method.address], headers=headers)
 
 
 def _to_file(mail: EmailMessage) -> Receipt:

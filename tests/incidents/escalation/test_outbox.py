@@ -1,7 +1,12 @@
 """Providers that refuse, ask to wait, hang, cut and lie; senders that die."""
 
 import base64
+import contextlib
 import json
+import os
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -146,6 +151,7 @@ def test_a_mail_server_that_refuses_the_address_is_not_asked_again(
 def test_a_line_break_in_a_title_adds_no_header(team: Team, mailbox: Mailbox, deliver: Deliver) -> None:
     team.open(title="Down\r\nBcc: everyone@example.org\n\nbody")
     deliver()
+    assert Message.objects.get().error == ""
     (mail,) = mailbox.mails
     assert mail["Bcc"] is None
     assert mail["Subject"] == "SEV1 Down Bcc: everyone@example.org body (Production)"
@@ -272,9 +278,7 @@ def test_pages_leave_while_redis_is_away(
     assert [mail["To"] for mail in mailbox.mails] == ["anna@example.org", "bert@example.org"]
 
 
-def test_stopping_waits_for_what_is_under_way_and_takes_nothing_new(
-    team: Team, receiver: Receiver
-) -> None:
+def test_stopping_waits_for_what_is_under_way_and_takes_nothing_new(team: Team, receiver: Receiver) -> None:
     receiver.delays["/slow"] = 0.3
     page_by(team, receiver, "/slow")
     team.open()
@@ -289,9 +293,7 @@ def test_stopping_waits_for_what_is_under_way_and_takes_nothing_new(
     outbox.resume()
 
 
-def test_a_test_message_that_is_answered_verifies_the_method(
-    team: Team, receiver: Receiver, deliver: Deliver
-) -> None:
+def test_a_test_message_that_is_answered_verifies_the_method(team: Team, receiver: Receiver, deliver: Deliver) -> None:
     method = page_by(team, receiver, "/hook")
     notify.queue_test(method=method, by=team.admin, nonce="a", context={"contact": "x"})
     notify.queue_test(method=method, by=team.admin, nonce="a", context={"contact": "x"})
@@ -307,3 +309,65 @@ def test_an_address_that_cannot_work_is_refused_with_a_sentence(team: Team) -> N
         with pytest.raises(policy.Refused, match=r"\."):
             team.method(team.first, channel, address)
     assert connection.in_atomic_block is False
+
+
+def test_a_provider_that_drips_is_cut_off(
+    team: Team, settings: Any, monkeypatch: pytest.MonkeyPatch, deliver: Deliver
+) -> None:
+    monkeypatch.setattr("incidents.channels.transport.ATTEMPT_S", 0.5)
+    settings.EGRESS_ALLOW = ["127.0.0.1/32"]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_drip, args=(listener,), daemon=True).start()
+        contact = team.contact("Slow", "webhook", f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        team.rule([[contact]])
+        team.open()
+        began = time.monotonic()
+        deliver()
+        assert time.monotonic() - began < 3
+    message = Message.objects.get()
+    assert (message.status, message.repeats) == ("queued", 1)
+    assert message.error.startswith("No answer")
+
+
+def _drip(listener: socket.socket) -> None:
+    talk, _ = listener.accept()
+    with talk, contextlib.suppress(OSError):
+        talk.recv(65536)
+        for letter in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 200:
+            talk.sendall(bytes([letter]))
+            time.sleep(0.1)
+
+
+_DYING = """
+import os
+import django
+django.setup()
+from incidents import outbox, notify
+from incidents.channels import channels
+taken = notify.take("slack")
+channels["slack"].send(taken, taken.method)
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_a_process_killed_after_sending_repeats_once_marked(
+    team: Team, receiver: Receiver, clock: Clock, deliver: Deliver
+) -> None:
+    page_by(team, receiver, "/slack", "slack")
+    team.open()
+    here = connection.settings_dict
+    url = f"postgresql://{here['USER']}:{here['PASSWORD']}@{here['HOST']}:{here['PORT']}/{here['NAME']}"
+    settings_of_child = {
+        "DJANGO_SETTINGS_MODULE": "erpops.settings",
+        "DATABASE_URL": url,
+        "ERPOPS_EGRESS_ALLOW": "127.0.0.1/32",
+    }
+    died = subprocess.run([sys.executable, "-c", _DYING], env={**os.environ, **settings_of_child}, timeout=60)
+    assert died.returncode == -9
+    clock.advance(seconds=31)
+    deliver()
+    clock.advance(minutes=5)
+    deliver()
+    texts = [json.loads(body)["text"] for _, body in receiver.got("/slack")]
+    assert [text.startswith("(repeat) ") for text in texts] == [False, True]
+    assert Message.objects.get().status == "sent"

@@ -8,7 +8,7 @@ from django.db import connection
 
 from erpops import audit
 from erpops.transitions import IllegalMove
-from incidents import escalation, lifecycle, outbox, policy
+from incidents import escalation, lifecycle, notify, policy
 from incidents.models import Contact, Escalation, EscalationPolicy, Incident, Message
 from tests.clock import Clock
 from tests.incidents.escalation.conftest import Mailbox, Team
@@ -219,4 +219,4 @@ def test_the_default_matrix_has_the_first_admin_on_call(team: Team) -> None:
     incident = team.open("SEV2")
     assert called(incident) == ["level 1: On-call by email"]
     assert Message.objects.get().method.address == "admin@example.org"  # type: ignore[union-attr]
-    assert outbox.notify.due().count() == 1
+    assert notify.due().count() == 1

@@ -14,9 +14,7 @@ def said(incident: Incident, kind: str) -> list[str]:
     return list(incident.events.filter(kind=kind).values_list("text", flat=True))
 
 
-def test_opening_pages_the_first_level_at_once(
-    team: Team, clock: Clock, mailbox: Mailbox, deliver: Deliver
-) -> None:
+def test_opening_pages_the_first_level_at_once(team: Team, clock: Clock, mailbox: Mailbox, deliver: Deliver) -> None:
     incident = team.open()
     deliver()
     (mail,) = mailbox.to("anna@example.org")
@@ -120,9 +118,7 @@ def test_an_unanswered_ladder_is_called_three_times_and_then_says_so(team: Team,
     assert "3 times" in said(incident, "escalation.exhausted")[0]
 
 
-def test_an_exhausted_ladder_can_still_be_acknowledged_and_then_runs_its_second_clock(
-    team: Team, clock: Clock
-) -> None:
+def test_an_exhausted_ladder_can_still_be_acknowledged_and_then_runs_its_second_clock(team: Team, clock: Clock) -> None:
     incident = team.open()
     for _ in range(7):
         clock.advance(minutes=5, seconds=1)
@@ -145,9 +141,7 @@ def test_a_worse_severity_starts_the_ladder_over_by_its_rule(team: Team, clock: 
     assert escalation.tick() == 1
 
 
-def test_reopening_an_acknowledged_incident_wakes_nobody_but_runs_the_second_clock(
-    team: Team, clock: Clock
-) -> None:
+def test_reopening_an_acknowledged_incident_wakes_nobody_but_runs_the_second_clock(team: Team, clock: Clock) -> None:
     incident = team.open()
     lifecycle.acknowledge(incident=incident, by=team.operator)
     lifecycle.resolve(incident=incident, resolution="", by=team.operator)

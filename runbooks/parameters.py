@@ -1,0 +1,339 @@
+"""Values reach a command without ever becoming code.
+
+``bind`` rewrites a command into a constant script: each parameter becomes a reference to an environment
+variable, quoted for the place where it stands. The script depends on the command alone, so the bytes
+that were approved are the bytes that run, whatever the values are.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+from runbooks.compiler import quoting
+from runbooks.compiler.contract import Command, Parameter
+
+MAX_LENGTH = 4096
+_INTERPRETER = re.compile(
+    r"(?:^|[\s/])(?:(?:sh|bash|zsh|dash|ksh|ash|su|runuser|script)\s(?:[^'\"]*\s)?-\w*c|"
+    r"(?:awk|gawk|mawk|python[23]?|perl|ruby|node|php|sed|jq|yq|xargs|find|parallel|mongo|mongosh|redis-cli|valkey-cli)\b.*)\s*",
+    re.DOTALL,
+)
+_RUNS_ITS_WORDS = re.compile(r"(?:^|[\s/])(?:eval|ssh|watch|trap|at|batch|su|source)\s")
+_SQL_CLIENT = re.compile(r"(?:^|[\s/])(?:psql|mysql|mariadb|sqlite3|cqlsh|clickhouse-client|sqlcmd)\s")
+_MAKE = re.compile(r"(?:^|[\s/])g?make\s")
+_FORBIDDEN_ENV = re.compile(
+    r"^(?:LD_\w+|DYLD_\w+|PATH|IFS|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|PS[0-4]|PROMPT_COMMAND|CDPATH|GLOBIGNORE|"
+    r"PYTHON\w*|PERL5?\w*|RUBY\w+|NODE_OPTIONS|GIT_\w+|EDITOR|VISUAL|PAGER|LESSOPEN|SHELL|HOME|TMPDIR|ERPOPS_P_\w+)$"
+)
+_ADVICE = "Rewrite the command so that the value is an argument of its own."
+
+
+class Unbindable(ValueError):
+    """A parameter stands where its value would be read as code; the message says what to do."""
+
+
+class MissingValues(ValueError):
+    """``names`` are the parameters without a value."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(f"Fill in {', '.join(names)} first.")
+        self.names = names
+
+
+class BadValue(ValueError):
+    """A value that its place in the command cannot take; the message says what to type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The constant script and the environment that carries the values.
+
+    For SQL commands the script is meant for psql's standard input: it reads the variables itself.
+    """
+
+    script: str
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    start: int
+    end: int
+    parameter: Parameter
+    context: str
+    form: str  # plain, url, json: how the value is written there
+
+
+def env_name(name: str) -> str:
+    """The environment variable of a parameter: ``postgres-pod`` → ``ERPOPS_P_POSTGRES_POD``."""
+    return "ERPOPS_P_" + (re.sub(r"\W+", "_", name).strip("_").upper() or "VALUE")
+
+
+def bind(command: Command, values: Mapping[str, str]) -> Bound:
+    """The script and environment that run ``command`` with ``values``.
+
+    A literal and a ``${NAME:-default}`` keep the text's own value unless one is given. Raises
+    MissingValues, BadValue (the value) or Unbindable (the command).
+    """
+    parameters = command["parameters"]
+    missing = [p["name"] for p in parameters if p["name"] not in values and "default" not in p]
+    if missing:
+        raise MissingValues(missing)
+    given = {p["name"]: values.get(p["name"], p.get("default", "")) for p in parameters}
+    if command["kind"] == "sql":
+        return _bind_sql(command, given)
+    text = command["text"]
+    env: dict[str, str] = {}
+    names: dict[tuple[str, str], str] = {}
+    out, position = [], 0
+    for place in _places(text, parameters):
+        name, literal = place.parameter["name"], place.parameter["notation"] == "literal"
+        refusal = _refusal(command, place)
+        if refusal and literal and given[name] == place.parameter.get("default"):
+            continue
+        if refusal:
+            raise Unbindable(refusal)
+        variable = _variable(place, names)
+        _check(command, place, given[name])
+        if place.parameter["notation"] != "env" or name in values:
+            env[variable] = _FORMS[place.form](given[name])
+        out += [text[position : place.start], _reference(variable, place, text)]
+        position = place.end
+    return Bound("".join([*out, text[position:]]), env)
+
+
+# -- places ----------------------------------------------------------------------------------------
+
+
+def _places(text: str, parameters: list[Parameter]) -> list[_Place]:
+    """Where each parameter stands, left to right; a longer mark hides one inside it."""
+    contexts = quoting.contexts(text)
+    found = [
+        _Place(m.start(), m.end(), parameter, contexts[m.start()], _form(text, m.start(), m.end(), contexts))
+        for parameter in parameters
+        for m in _mark(parameter).finditer(text)
+        if not (parameter["notation"] == "env" and contexts[m.start()] in (quoting.SINGLE, quoting.QUOTED_HEREDOC))
+    ]
+    found.sort(key=lambda p: (p.start, -p.end))
+    out: list[_Place] = []
+    for place in found:
+        if not out or place.start >= out[-1].end:
+            out.append(place)
+    return out
+
+
+def _mark(parameter: Parameter) -> re.Pattern[str]:
+    name = re.escape(parameter["name"])
+    patterns = {
+        "angle": rf"<\s*{name}\s*>",
+        "template": rf"\{{\{{-?\s*{name}\s*-?\}}\}}|(?<!\$)\{{{name}\}}",
+        "bracket": rf"\[{name}\]",
+        "env": rf"\$\{{{name}\b[^}}]*\}}|\${name}\b",
+        "literal": rf"(?<![\w$]){name}(?!\w)",
+    }
+    return re.compile(patterns[parameter["notation"]])
+
+
+def _form(text: str, start: int, end: int, contexts: list[str]) -> str:
+    word = re.search(r"[^\s'\"=]*$", text[:start])
+    if word and re.match(r"[a-z]+://", word.group()) and "@" not in word.group():
+        return "url"
+    if contexts[start] == quoting.SINGLE and re.search(r'"[^"\n]*$', text[:start]) and '"' in text[end : end + 200]:
+        return "json"
+    return "plain"
+
+
+_FORMS: dict[str, Callable[[str], str]] = {
+    "plain": lambda value: value,
+    "url": lambda value: quote(value, safe=".-_~:"),
+    "json": lambda value: json.dumps(value)[1:-1],
+}
+
+
+def _variable(place: _Place, names: dict[tuple[str, str], str]) -> str:
+    """One variable per name and form; two names that fold to one are told apart by a number."""
+    name = place.parameter["name"]
+    if place.parameter["notation"] == "env":
+        return name
+    key = (name, place.form)
+    if key not in names:
+        base = env_name(name) + {"plain": "", "url": "_IN_URL", "json": "_IN_JSON"}[place.form]
+        variable, number = base, 2
+        while variable in names.values():
+            variable, number = f"{base}_{number}", number + 1
+        names[key] = variable
+    return names[key]
+
+
+def _reference(variable: str, place: _Place, text: str) -> str:
+    own = text[place.start : place.end] if place.parameter["notation"] == "env" else f"${{{variable}}}"
+    if place.context in (quoting.DOUBLE, quoting.OPEN_HEREDOC):
+        return own
+    return f"'\"{own}\"'" if place.context == quoting.SINGLE else f'"{own}"'
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+def _refusal(command: Command, place: _Place) -> str | None:
+    """Why a value cannot stand here without becoming code; None if it can."""
+    name, text = place.parameter["name"], command["text"]
+    if command["kind"] not in ("shell", "http", "env"):
+        return f"{name} stands inside a {command['kind']} text, which is code. Edit the runbook instead."
+    if place.parameter["notation"] == "env" and _FORBIDDEN_ENV.match(name):
+        return f"{name} changes how programs run and cannot be asked for. Rename the variable in the runbook."
+    if place.context == quoting.QUOTED_HEREDOC:
+        return f"{name} stands inside a quoted heredoc, where no value can be put. {_ADVICE}"
+    if place.context == quoting.ARITHMETIC:
+        return f"{name} stands inside shell arithmetic, which evaluates what it is given. {_ADVICE}"
+    before = _simple_command(text, place.start)
+    if re.fullmatch(r"\s*(?:\w+=\S*\s+)*(?:\S*/)?", before) and command["kind"] != "env":
+        return f"{name} stands for the program itself. Write the program into the runbook."
+    if _RUNS_ITS_WORDS.search(before):
+        return f"{name} stands inside a command that another shell reads again. {_ADVICE}"
+    if place.context and _in_code(before):
+        return f"{name} stands inside code for another program. {_ADVICE}"
+    return None
+
+
+def _simple_command(text: str, at: int) -> str:
+    """The text of the simple command up to ``at``: from the last separator outside of quotes."""
+    contexts = quoting.contexts(text)
+    start = 0
+    for index in range(at):
+        separates = text[index] in "|;&\n" or (text[index] in "(`" and contexts[index] == quoting.BARE)
+        if separates and contexts[index] == quoting.BARE and text[index - 1 : index] != "\\":
+            start = index + 1
+    return text[start:at]
+
+
+def _in_code(before: str) -> bool:
+    """True if the quoted text after ``before`` is a program; SQL has checks of its own."""
+    match = _INTERPRETER.search(before)
+    if match is None:
+        return False
+    return not re.match(r"\s*/?(?:redis-cli|valkey-cli)\b(?!.*\bEVAL\b)", match.group(), re.DOTALL | re.IGNORECASE)
+
+
+def _check(command: Command, place: _Place, value: str) -> None:
+    """Raise BadValue if this place cannot take the value."""
+    name, kind = place.parameter["name"], place.parameter["type"]
+    _check_any(name, value)
+    before = _simple_command(command["text"], place.start)
+    at_word_start = place.context == quoting.BARE or command["text"][place.start - 1] in "'\""
+    if value.startswith("-") and kind != "number" and at_word_start and not before.endswith("="):
+        raise BadValue(f"{name} begins with “-”, so the program would take it for an option. Type the value itself.")
+    if place.context == quoting.OPEN_HEREDOC and "\n" in value:
+        raise BadValue(f"{name} has more than one line, which would add lines to the text below. Type one line.")
+    if _MAKE.search(before) and not re.fullmatch(r"[\w.@:/+-]+", value):
+        raise BadValue(f"{name} goes to make, which expands $ and spaces: use letters, digits and . @ : / + - _ only.")
+    if _SQL_CLIENT.search(before) and (place.context or kind != "text") and _is_sql_text(before, place):
+        _check_sql(place, value, before)
+
+
+def _check_any(name: str, value: str) -> None:
+    if "\x00" in value:
+        raise BadValue(f"{name} holds a NUL character; type it again without it.")
+    if len(value) > MAX_LENGTH:
+        raise BadValue(f"{name} is longer than {MAX_LENGTH} characters; shorten it.")
+    if not value.strip():
+        raise BadValue(f"{name} is empty; type a value.")
+
+
+def _is_sql_text(before: str, place: _Place) -> bool:
+    return place.context == quoting.OPEN_HEREDOC or bool(re.search(r"\s(?:-\w*[ceqQ]|--(?:command|execute|query))[\s=\\]", before))
+
+
+def _check_sql(place: _Place, value: str, before: str) -> None:
+    """SQL on a command line is code: the value must have a shape that leaves no room for SQL."""
+    name = place.parameter["name"]
+    problem = validate(place.parameter, value)
+    if problem and place.parameter["type"] != "text":
+        raise BadValue(problem)
+    in_string = before.count("'") % 2 == 1
+    allowed = r"[\w.@:+/ -]{1,200}" if in_string else r"[\w.]{1,200}"
+    if not re.fullmatch(allowed, value, re.ASCII) or "--" in value:
+        marks = ", spaces and . @ : + / - _" if in_string else ", dots and _"
+        raise BadValue(f"{name} goes into SQL: use letters, digits{marks} only.")
+
+
+# -- SQL commands ----------------------------------------------------------------------------------
+
+
+def _bind_sql(command: Command, given: Mapping[str, str]) -> Bound:
+    """SQL for psql: ``\\getenv`` takes the value from the environment, ``:'name'`` quotes it."""
+    text, env, head = command["text"], {}, []
+    names: dict[tuple[str, str], str] = {}
+    out, position = [], 0
+    for place in _places(text, command["parameters"]):
+        name = place.parameter["name"]
+        before = text[: place.start]
+        if re.fullmatch(r"\s*(?:EXPLAIN\b(?:\s*\([^)]*\)|\s+ANALYZE|\s+VERBOSE)*\s*)?", before, re.IGNORECASE):
+            raise Unbindable(f"{name} stands for a whole statement. Write the statement into the runbook.")
+        _check_any(name, given[name])
+        variable = _variable(_Place(place.start, place.end, {**place.parameter, "notation": "angle"}, "", "plain"), names)
+        if variable not in env:
+            env[variable] = given[name]
+            head.append(f"\\getenv {variable.lower()} {variable}\n")
+        start, end, reference = _sql_reference(text, place, variable.lower())
+        out += [text[position:start], reference]
+        position = end
+    return Bound("".join([*head, *out, text[position:]]), env)
+
+
+def _sql_reference(text: str, place: _Place, variable: str) -> tuple[int, int, str]:
+    """(start, end, replacement): a name after FROM and the like, a string everywhere else."""
+    before, after = text[: place.start], text[place.end :]
+    if before.count("'") % 2:
+        if before.endswith("'") and after.startswith("'"):
+            return place.start - 1, place.end + 1, f":'{variable}'"
+        return place.start, place.end, f"' || :'{variable}' || '"
+    if re.search(r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|INDEX|DATABASE|SCHEMA|ROLE|USER|VIEW|ON|ANALYZE|VACUUM)\s+$", before, re.IGNORECASE):
+        return place.start, place.end, f':"{variable}"'
+    return place.start, place.end, f":'{variable}'"
+
+
+# -- checks of single values -------------------------------------------------------------------------
+
+
+def validate(parameter: Parameter, value: str) -> str | None:
+    """A sentence that says what to type instead, or None if the value fits its type."""
+    name, kind = parameter["name"], parameter["type"]
+    try:
+        _check_any(name, value)
+    except BadValue as error:
+        return str(error)
+    if kind == "ip":
+        return None if _is_ip(value) else f"{name} is no IP address. Type one such as 192.0.2.10 or 2001:db8::1."
+    check = _CHECKS.get(kind)
+    if check is None or re.fullmatch(check[1], value, re.ASCII):
+        return None
+    return f"{name} is no {check[0]}. {check[2]}"
+
+
+def _is_ip(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+_CHECKS: dict[str, tuple[str, str, str]] = {
+    "host": (
+        "host name or address",
+        r"(?:[\w.-]+@)?(?:https?://)?[A-Za-z0-9_](?:[\w.-]{0,252}[A-Za-z0-9])?(?::\d{1,5})?(?:/[\w./-]*)?|\[[0-9A-Fa-f:]+\]",
+        "Type one such as db-1.internal.",
+    ),
+    "pid": ("process id", r"[1-9]\d{0,9}", "Type the number alone."),
+    "number": ("number", r"-?\d+(?:\.\d+)?", "Type digits only."),
+    "revision": ("revision", r"[\w.-]{1,64}", "Type it as the history command shows it."),
+    "pod": ("pod name", r"[a-z0-9](?:[a-z0-9./-]{0,251}[a-z0-9])?", "Use lower-case letters, digits, dots and dashes."),
+    "container": ("container name", r"[A-Za-z0-9][\w.-]{0,127}", "Use letters, digits, dots, dashes and underscores."),
+    "email": ("e-mail address", r"[^\s@<>\"';]+@[^\s@<>\"';]+\.[^\s@<>\"';]+", "Type one such as name@your.domain."),
+    "timestamp": ("timestamp", r"[\dA-Za-z][\w:.+ /-]{0,63}", "Type one such as 2026-01-19 02:00."),
+    "duration": ("duration", r"\d+(?:\.\d+)?\s*(?:ns|us|ms|s|m|h|d|w|secs?|mins?|seconds?|minutes?|hours?|days?)?", "Type one such as 30s or 5m."),
+}  # fmt: skip

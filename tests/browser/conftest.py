@@ -1,0 +1,76 @@
+"""A real Chromium on a real console."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.stack import ROOT, Stack
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+# Chromium's own chatter must not leave the machine.
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium for the browser tests: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def console() -> Iterator[Stack]:
+    with Stack(environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org"}) as stack:
+        yield stack
+
+
+@pytest.fixture
+def context(chromium: Browser, console: Stack) -> Iterator[BrowserContext]:
+    context = chromium.new_context(base_url=console.url, viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page on which any script error fails the test."""
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
+    yield page
+    assert errors == []
+
+
+def sign_in(page: Page, user: str, password: str) -> None:
+    """Through the form, as a person does."""
+    page.goto("/sign-in")
+    page.get_by_label("Username").fill(user)
+    page.get_by_label("Password", exact=True).fill(password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def axe_violations(page: Page) -> list[str]:
+    """What axe finds on the page, one line each."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not set up: run `make test`, which installs it")
+    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
+    found = page.evaluate("async () => (await axe.run(document)).violations")
+    return [f"{item['id']}: {node['target']} {node.get('failureSummary', '')}" for item in found for node in item["nodes"]]

@@ -1,0 +1,99 @@
+"""Alerts are taken and pages go out whatever dies: counted in a real mailbox, not in labels."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.peers import Mailbox, rows, until
+from tests.stack import Stack
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    with Mailbox() as box:
+        yield box
+
+
+@pytest.fixture
+def stack(mailbox: Mailbox) -> Iterator[Stack]:
+    with Stack(environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org", "ERPOPS_EMAIL_URL": mailbox.url}) as console:
+        yield console
+
+
+def token_of(stack: Stack) -> str:
+    code = "from incidents.models import Source; print(Source.objects.get(name='Fire drill').token)"
+    return stack.manage("shell", "-v0", "-c", code).stdout.strip()
+
+
+def send(stack: Stack, token: str, name: str, *, patience_s: float = 60) -> None:
+    """As a sender that tries again until it is told that the alert is stored."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        try:
+            answer = httpx.post(
+                f"{stack.url}/hooks/generic",
+                json={"name": name, "severity": "high", "key": name, "group": name, "summary": name},
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=15,
+                trust_env=False,
+            )
+        except httpx.HTTPError:
+            time.sleep(0.2)
+            continue
+        if answer.status_code == 202:
+            return
+        assert answer.status_code == 503, answer.text
+        time.sleep(0.2)
+    raise AssertionError(f"{name} was never taken")
+
+
+def pages(mailbox: Mailbox, names: list[str]) -> Counter[str]:
+    """How many different pages came for each incident; the same page again carries the same Message-ID."""
+    unique = {str(message["Message-ID"]): str(message["Subject"]) for message in mailbox.messages}
+    return Counter(name for subject in unique.values() for name in names if subject.endswith(name))
+
+
+def test_engine_and_web_killed_while_pages_are_due(stack: Stack, mailbox: Mailbox) -> None:
+    token = token_of(stack)
+    names = [f"alert-{number:02}" for number in range(24)]
+    with ThreadPoolExecutor(6) as senders:
+        sent = [senders.submit(send, stack, token, name) for name in names]
+        for victim in ("engine", "web", "engine", "web", "engine"):
+            time.sleep(0.7)
+            before = stack.pid(victim)
+            stack.kill(victim)
+            until(lambda victim=victim, before=before: stack.pid(victim) != before, 40, f"{victim} to be started again")
+        for done in sent:
+            done.result()
+    until(lambda: len(pages(mailbox, names)) == len(names), 60, f"a page for each of {len(names)} incidents")
+    time.sleep(2)
+    assert set(pages(mailbox, names).values()) == {1}
+    repeats = len(mailbox.messages) - sum(pages(mailbox, names).values())
+    assert repeats <= 3, "at most what was in flight at a kill is sent again"
+    database = str(stack.services()["database_url"])
+    assert rows(database, "SELECT count(*) FROM incidents_incident") == [(len(names),)]
+    assert rows(database, "SELECT count(*) FROM incidents_message WHERE status <> 'sent' AND channel = 'email'") == [
+        (0,)
+    ]
+
+
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGSTOP])
+def test_without_valkey_alerts_are_taken_and_pages_go_out(stack: Stack, mailbox: Mailbox, way: signal.Signals) -> None:
+    token = token_of(stack)
+    frozen = stack.kill("valkey", way)
+    try:
+        began = time.monotonic()
+        send(stack, token, "broker-away")
+        assert time.monotonic() - began < 8
+        until(lambda: pages(mailbox, ["broker-away"])["broker-away"] == 1, 20, "the page")
+    finally:
+        if way == signal.SIGSTOP:
+            os.kill(frozen, signal.SIGCONT)
