@@ -13,6 +13,6 @@ class ChecksConfig(AppConfig):
         from erpops.sse import feeds as all_feeds
 
         steps.add("checks", bootstrap.prepare)
-        nav.add("checks", NavItem("Checks", "checks", "checks", "see_console", ("/checks/",)))
+        nav.add("checks", NavItem("Checks", "checks", "checks", "see_console", ("/checks/",), position=30, key="c"))
         needs.add("checks", provider.needs)
         all_feeds.add("checks", feeds.checks_feed)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from datetime import datetime
 from typing import Any
 
 from erpops import claims, clock
@@ -32,6 +33,11 @@ def beat(*, role: str, queues: list[str] | None = None, **info: Any) -> None:
 def alive(role: str) -> list[ProcessBeat]:
     """The processes of `role` that beat lately."""
     return list(ProcessBeat.objects.filter(role=role, seen_at__gt=clock.now() - clock.seconds(ALIVE_S)))
+
+
+def last_seen() -> datetime | None:
+    """When any process of ours was last alive."""
+    return ProcessBeat.objects.order_by("-seen_at").values_list("seen_at", flat=True).first()
 
 
 def served_queues() -> set[str]:

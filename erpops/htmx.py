@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django_htmx.middleware import HtmxDetails
 
-from erpops import access
+from erpops import access, clock
 from erpops.registry import Registry
 
 VERSION = "0.1.0"
@@ -84,6 +84,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     roles = access.roles_of(user)
     context |= {
         "nav": _nav(request, user),
+        "server_time": clock.now(),
         "can_declare": access.can(user, "declare_incident"),
         "user_display": user.get_full_name() or user.get_username(),
         "user_role": ", ".join(access.ROLE_LABELS[role] for role in access.ROLES if role in roles) or "No role",

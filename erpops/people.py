@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group, User
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.http import Http404
 
 from erpops import access, audit
 
@@ -16,6 +17,19 @@ _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 class Refused(Exception):
     """It would leave the console without an admin, or is not possible; the message says so."""
+
+
+def everybody() -> list[User]:
+    """All accounts with their groups, active ones first."""
+    return list(User.objects.prefetch_related("groups").order_by("-is_active", "username"))
+
+
+def get_person(pk: int) -> User:
+    """The account, or 404."""
+    user = User.objects.filter(pk=pk).first()
+    if user is None:
+        raise Http404("There is no such account.")
+    return user
 
 
 def add(*, username: str, name: str, email: str, roles: set[str], by: User) -> tuple[User, str]:
@@ -47,9 +61,7 @@ def set_roles(*, user: User, roles: set[str], by: User) -> None:
         if access.ADMIN in before and access.ADMIN not in roles:
             _keep_an_admin(user)
         user.groups.set([*user.groups.exclude(name__in=access.ROLES), *_groups(roles)])
-        audit.record(
-            action="person.roles", target=f"user:{user.pk}", by=by, before=sorted(before), after=sorted(roles)
-        )
+        audit.record(action="person.roles", target=f"user:{user.pk}", by=by, before=sorted(before), after=sorted(roles))
 
 
 def set_active(*, user: User, active: bool, by: User) -> None:

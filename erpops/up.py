@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 READY_TIMEOUT = 60.0
 CHILDREN_TIMEOUT, COMMANDS_TIMEOUT = 5.0, 3.0
 STARTING_POLL, STEADY_POLL = 0.05, 0.1
+LANES = "4"
 FIRST_LOGIN = "FIRST_LOGIN "
 
 
@@ -110,13 +111,16 @@ class Up:
         self._start_servers()
         self._prepare()
         self._start_children()
-        self._await_web()
         self.starting = False
         self._say(f"Ready after {time.monotonic() - self.began:.1f} s: {self._url()}")
+        self._say_first_login()
+        self._say(f"Data and logs are in {self.data}. Ctrl-C stops everything; the data stay.")
+
+    def _say_first_login(self) -> None:
         if self.first_login:
             user, _, password = self.first_login.partition(" ")
             self._say(f"First login: {user}  password: {password}")
-        self._say(f"Data and logs are in {self.data}. Ctrl-C stops everything; the data stay.")
+            self.first_login = None
 
     def _clear_leftovers(self) -> list[str]:
         before = state.read(self.data) or {}
@@ -165,22 +169,24 @@ class Up:
         self._say(f"Database prepared ({time.monotonic() - began:.1f} s)")
 
     def _start_children(self) -> None:
+        """web first and alone: on two cores that shows the first page soonest."""
         address = ["--host", self.options.host, "--port", str(self.options.port)]
-        programs = {"web": ["serve", *address]}
+        self._start_child("web", "serve", *address)
+        self._await_web()
+        self._start_child("engine", "engine")
         for number in range(1, self.options.workers + 1):
-            name = "worker" if number == 1 else f"worker{number}"
-            programs[name] = ["worker", "--concurrency", "4"]
-        programs["engine"] = ["engine"]
-        for name, words in programs.items():
-            log = self.data / "logs" / f"{name}.log"
-            processes.rotate(log)
-            child = processes.Child(
-                name, self._manage(*words), log=log, cwd=ROOT, environment=self._environment(), say=self._say
-            )
-            child.start()
-            self.children.append(child)
-        self._write_state()
+            self._start_child("worker" if number == 1 else f"worker{number}", "worker", "--concurrency", LANES)
         self._say(f"Started {', '.join(child.name for child in self.children)}")
+
+    def _start_child(self, name: str, *words: str) -> None:
+        log = self.data / "logs" / f"{name}.log"
+        processes.rotate(log)
+        child = processes.Child(
+            name, self._manage(*words), log=log, cwd=ROOT, environment=self._environment(), say=self._say
+        )
+        self.children.append(child)
+        child.start()
+        self._write_state()
 
     def _await_web(self) -> None:
         deadline = time.monotonic() + READY_TIMEOUT
@@ -243,6 +249,8 @@ class Up:
             return
         began = time.monotonic()
         self._say("Stopping; Ctrl-C again hurries")
+        order = {"web": 0, "engine": 2}
+        self.children.sort(key=lambda child: order.get(child.name, 1))
         processes.end(self.children, within=CHILDREN_TIMEOUT, hurried=self._hurried)
         ended = commands_left.end(self.data / "spool", within=COMMANDS_TIMEOUT, hurried=self._hurried)
         if ended:
@@ -250,6 +258,8 @@ class Up:
         for server in reversed(self.servers.values()):
             server.stop(timeout=1.5, hurry=self._hurried())
         state.clear(self.data)
+        # It is told only once in the life of the data: also by a start that did not get to its end.
+        self._say_first_login()
         self._say(f"Stopped in {time.monotonic() - began:.1f} s")
 
     def _hurried(self) -> bool:

@@ -1,10 +1,7 @@
 """The incidents part of a fresh installation: environment and services of the console itself, sources."""
 
-from importlib import import_module
-from importlib.util import find_spec
-
 from erpops.setup import SetupContext
-from incidents import sources
+from incidents import policy, sources
 from incidents.models import Environment, Service, Source
 
 SELF = "self"
@@ -32,7 +29,7 @@ def prepare(setup: SetupContext) -> None:
             ignore_conflicts=True,
         )
     _sources(environment, fresh)
-    _escalation(setup)
+    policy.ensure_default(admin=setup.admin)
 
 
 def _sources(environment: Environment, fresh: bool) -> None:
@@ -41,8 +38,3 @@ def _sources(environment: Environment, fresh: bool) -> None:
         # Checks and drills cannot work without theirs; another that someone deleted stays deleted.
         if name not in present and (fresh or kind != "alertmanager"):
             sources.create(name=name, kind=kind, environment=environment if kind != "alertmanager" else None)
-
-
-def _escalation(setup: SetupContext) -> None:
-    if find_spec("incidents.policy"):
-        import_module("incidents.policy").ensure_default(admin=setup.admin)

@@ -73,9 +73,7 @@ def row(event: TimelineEvent) -> EventRow:
     )
 
 
-def stretch(
-    incident: Incident, *, after: int = 0, before: int | None = None, noise: bool = False
-) -> Chronicle:
+def stretch(incident: Incident, *, after: int = 0, before: int | None = None, noise: bool = False) -> Chronicle:
     """Events newer than `after`, or those that happened before event `before`; noise only if asked for."""
     events = TimelineEvent.objects.filter(incident=incident, seq__gt=after).select_related("actor")
     # Cursor first: what commits between the two queries is read again, not lost.
@@ -92,9 +90,7 @@ def stretch(
     shown = found[:PAGE]
     in_order = len(found) <= PAGE and not any(event.at - event.occurred_at > LATE for event in shown)
     seq = max([seq, *(event.seq for event in shown)])
-    return Chronicle(
-        [row(event) for event in shown], seq, shown[-1].seq if len(found) > PAGE else None, in_order
-    )
+    return Chronicle([row(event) for event in shown], seq, shown[-1].seq if len(found) > PAGE else None, in_order)
 
 
 def first_of(incident: Incident, kind_prefix: str) -> TimelineEvent | None:

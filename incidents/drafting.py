@@ -37,10 +37,10 @@ def draft(incident: Incident) -> str:
 
 
 def _summary(incident: Incident) -> str:
-    where = incident.service.label if incident.service else incident.environment.label
+    where = f"{incident.service.label} in " if incident.service else ""
     ended = f" It was resolved: {escape(incident.resolution)}" if incident.resolution else ""
     return (
-        f"## Summary\n\n{incident.severity} on {escape(where)} in {escape(incident.environment.label)}, "
+        f"## Summary\n\n{incident.severity}: {escape(where + incident.environment.label)}, "
         f"{duration(_span(incident.started_at, incident.resolved_at)) or 'still open'}.{ended}\n\n"
         "[In two or three sentences: what broke, who noticed, what ended it]"
     )
@@ -74,9 +74,8 @@ def _table(incident: Incident, events: list[TimelineEvent], *, cut: bool) -> str
     lines = ["| UTC | What | |", "|---|---|---|"]
     for event in events:
         who = f"{_role_or_name(incident, event)}: " if event.actor_id else ""
-        lines.append(
-            f"| {event.occurred_at:%H:%M:%S} | {escape(who + event.text[:300])} | [e{event.seq}]({_link(incident, event)}) |"
-        )
+        what, link = escape(who + event.text[:300]), f"[e{event.seq}]({_link(incident, event)})"
+        lines.append(f"| {event.occurred_at:%H:%M:%S} | {what} | {link} |")
     if cut:
         lines.append(f"| | The first {TABLE_ROWS} events; the room has all of them. | |")
     return "\n".join(lines)

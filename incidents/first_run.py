@@ -50,7 +50,7 @@ def steps(user: Any) -> list[FirstStep]:
         FirstStep(
             "Say who is called",
             "Add a way to reach you and send a test to it.",
-            "/oncall/",
+            reverse("oncall"),
             "On-call",
             Rung.objects.filter(level=1, contact__methods__in=reachable).exists(),
         ),
@@ -59,7 +59,10 @@ def steps(user: Any) -> list[FirstStep]:
             "Alertmanager, or anything that can post JSON.",
             reverse("sources"),
             "Alert sources",
-            Source.objects.filter(last_delivery_at__isnull=False).exclude(name=DRILL_SOURCE).exclude(kind="checks").exists(),
+            Source.objects.filter(last_delivery_at__isnull=False)
+            .exclude(name=DRILL_SOURCE)
+            .exclude(kind="checks")
+            .exists(),
         ),
         FirstStep(
             "Add a colleague",

@@ -56,6 +56,7 @@ class MethodRow:
     shown: str
     verified_at: datetime | None
     trouble: str
+    first: bool
     test: Message | None
     # A fresh number for each rendering: the same button pressed twice asks for the same test.
     nonce: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -85,6 +86,10 @@ class Rung:
     state: str
     due: datetime | None
     pages: list[Message]
+
+    @property
+    def gap(self) -> bool:
+        return all(person.trouble for person in self.people)
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,7 @@ def contact_row(pk: int) -> ContactRow:
 
 def method_row(method: ContactMethod) -> MethodRow:
     """One way to reach someone."""
-    return _method(method, _tests([method.pk]))
+    return _method(method, _tests([method.pk]), first=method.contact.methods.first() == method)
 
 
 def get_method(pk: int) -> ContactMethod:
@@ -234,12 +239,12 @@ def _tests(methods: Iterable[int]) -> dict[int, Message]:
 def _row(contact: Contact, tests: dict[int, Message]) -> ContactRow:
     user = contact.user
     places = sorted({f"{rung.severity} level {rung.level}" for rung in contact.rungs.all()})
-    methods = [_method(method, tests) for method in contact.methods.all()]
+    methods = [_method(method, tests, first=number == 0) for number, method in enumerate(contact.methods.all())]
     account = (user.get_full_name() or user.get_username()) if user else ""
     return ContactRow(contact, account, ladder.person(contact).trouble, methods, places)
 
 
-def _method(method: ContactMethod, tests: dict[int, Message]) -> MethodRow:
+def _method(method: ContactMethod, tests: dict[int, Message], *, first: bool) -> MethodRow:
     channel = channels.get(method.channel)
     return MethodRow(
         pk=method.pk,
@@ -247,5 +252,6 @@ def _method(method: ContactMethod, tests: dict[int, Message]) -> MethodRow:
         shown=channel.shown(method.address) if channel else "",
         verified_at=method.verified_at,
         trouble=method.disabled_reason,
+        first=first,
         test=tests.get(method.pk),
     )

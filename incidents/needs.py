@@ -115,6 +115,4 @@ def reviews(user: User) -> list[Need]:
 
 
 def _review(review: PostMortem, verb: str) -> Need:
-    return _need(
-        review.incident, 70, verb, due=review.due_at, url=reverse("review", args=[review.incident.pk])
-    )
+    return _need(review.incident, 70, verb, due=review.due_at, url=reverse("review", args=[review.incident.pk]))

@@ -205,25 +205,28 @@ def _fail(message: Message, incident: Incident | None, why: str) -> None:
 
 
 def _fall_back(message: Message, incident: Incident | None) -> None:
-    """Page the same contact by its next enabled method, once."""
-    if message.kind != MessageKind.PAGE or incident is None or message.method is None:
+    """Page the same contact by its next enabled method, once; by its first one when the method was deleted."""
+    if message.kind != MessageKind.PAGE or incident is None:
         return
-    now_wanted = Message.objects.filter(pk=message.pk, withdrawn=False).exists()
-    others = message.method.contact.methods.filter(enabled=True).select_related("contact")
-    later = [other for other in others if (other.position, other.pk) > (message.method.position, message.method.pk)]
-    if not later or not now_wanted:
+    if not Message.objects.filter(pk=message.pk, withdrawn=False).exists():
+        return
+    others = ContactMethod.objects.filter(contact__name=message.contact_name, enabled=True)
+    if failed := message.method:
+        others = others.filter(Q(position__gt=failed.position) | Q(position=failed.position, pk__gt=failed.pk))
+    method = others.select_related("contact").first()
+    if method is None:
         return
     queued = queue(
         kind=MessageKind.PAGE,
-        method=later[0],
-        idem_key=key_of(message.idem_key, "fallback", later[0].pk),
+        method=method,
+        idem_key=key_of(message.idem_key, "fallback", method.pk),
         subject=message.subject,
         body=message.body,
         incident=incident,
         level=message.level,
     )
     if queued:
-        said = f"trying {message.contact_name} by {later[0].channel} instead of {message.channel}"
+        said = f"trying {message.contact_name} by {method.channel} instead of {message.channel}"
         _tell(message, incident, "message.fallback", said)
 
 

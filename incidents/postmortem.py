@@ -106,9 +106,7 @@ def _tell(review: PostMortem, kind: str, text: str, by: User) -> None:
     audit.record(action=kind, target=f"incident:{review.incident_id}", by=by, revision=review.revision)
 
 
-def add_follow_up(
-    *, incident: Incident, title: str, owner: User | None, due_on: date | None, by: User
-) -> FollowUp:
+def add_follow_up(*, incident: Incident, title: str, owner: User | None, due_on: date | None, by: User) -> FollowUp:
     """An action that remains. The same title on the same incident is the same action."""
     with transaction.atomic():
         Incident.objects.select_for_update().get(pk=incident.pk)

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import F, Prefetch, Q, QuerySet
-
 from django.http import Http404
 
 from erpops import clock
@@ -131,9 +130,7 @@ def prepared(found: QuerySet[Incident], *, limit: int) -> list[IncidentRow]:
     for incident in found.select_related("environment", "service").prefetch_related(_ROLES)[:limit]:
         due = update_due(incident)
         holders = {role.role: name_of(role.user) for role in incident.roles.all()}
-        rows.append(
-            IncidentRow(incident, holders.get(RoleName.COMMANDER, ""), due, bool(due and due < now))
-        )
+        rows.append(IncidentRow(incident, holders.get(RoleName.COMMANDER, ""), due, bool(due and due < now)))
     return rows
 
 
@@ -189,7 +186,6 @@ def severity_meanings() -> list[SeverityMeaning]:
     return shown
 
 
-
 @dataclass(frozen=True)
 class AlertRow:
     """An alert behind an incident. `link` is its sender's address if it is one that a browser may open."""
@@ -223,6 +219,12 @@ def first_called() -> list[Called]:
     for rung in rungs:
         found[rung.severity][rung.level].append(rung.contact.name)
     return [Called(severity, levels[1], levels[2]) for severity, levels in found.items()]
+
+
+def review_of(incident: Incident) -> PostMortem | None:
+    """The review of an incident that the caller may see, with its people."""
+    found = PostMortem.objects.select_related("author", "published_by", "incident__environment")
+    return found.filter(incident=incident).first()
 
 
 def reviews_of(incidents: QuerySet[Incident], state: str = "") -> list[PostMortem]:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from erpops import access, clock
 from incidents.access import may_operate
 from incidents.choices import EscalationState, IncidentStatus, RoleName
+from incidents.matrix import next_call
 from incidents.models import Escalation, Incident, IncidentRole
 from incidents.queries import name_of, update_due
 
@@ -67,9 +68,7 @@ def standing(incident: Incident, user: User) -> Standing:
 
 
 def _roles(incident: Incident, user: User) -> list[RoleHolder]:
-    held = {
-        role.role: role.user for role in IncidentRole.objects.filter(incident=incident).select_related("user")
-    }
+    held = {role.role: role.user for role in IncidentRole.objects.filter(incident=incident).select_related("user")}
     return [
         RoleHolder(role.value, str(role.label), name_of(held.get(role.value)), held.get(role.value) == user)
         for role in RoleName
@@ -80,9 +79,7 @@ def _next_call(incident: Incident) -> NextCall | None:
     escalation = Escalation.objects.filter(incident=incident).first()
     if escalation is None:
         return None
-    levels = escalation.snapshot.get("levels") or []
-    upcoming = levels[escalation.level] if escalation.level < len(levels) else (levels[0] if levels else [])
-    names = [str(entry["name"]) for entry in upcoming]
     state = EscalationState(escalation.state)
-    at = escalation.next_at if state in {EscalationState.ARMED, EscalationState.ACKNOWLEDGED} else None
-    return NextCall(state.value, str(state.label), at, names)
+    upcoming = next_call(incident, escalation)
+    names = [person.name for person in upcoming[2]] if upcoming else []
+    return NextCall(state.value, str(state.label), upcoming[0] if upcoming else None, names)

@@ -41,7 +41,7 @@ TEMPLATES = {
     ),
     UpdatePhase.RESOLVED: (
         "{service} works normally",
-        "The problems that began at {began} UTC are over. [What users should check or repeat, or: Nothing needs to be repeated.]",
+        "The problems that began at {began} UTC are over. [What users should check or repeat, if anything.]",
     ),
 }
 
@@ -67,9 +67,7 @@ def cadence(incident: Incident) -> int:
     return next(minutes for severity, minutes in CADENCE.items() if severity.value == incident.severity)
 
 
-def objections(
-    *, incident: Incident, audience: str, headline: str, body: str, anyway: bool = False
-) -> list[str]:
+def objections(*, incident: Incident, audience: str, headline: str, body: str, anyway: bool = False) -> list[str]:
     """Sentences about what must change before this can be posted; empty when it can."""
     text = f"{headline}\n{body}"
     said = [f"Fill in {gap} or take it out." for gap in wording.gaps(text)]
@@ -184,9 +182,7 @@ def public_state() -> PublicState:
         .order_by("-incident_id", "-at", "-id")
         .values_list("incident_id", *columns)[:2000]
     )
-    stories = [
-        [PublicUpdate(*_six(row[1:])) for row in group] for _, group in groupby(rows, key=lambda row: row[0])
-    ]
+    stories = [[PublicUpdate(*_six(row[1:])) for row in group] for _, group in groupby(rows, key=lambda row: row[0])]
     stories.sort(key=lambda story: story[0].at, reverse=True)
     active = [story for story in stories if story[0].phase != UpdatePhase.RESOLVED]
     troubled = {story[0].service for story in active}

@@ -15,7 +15,10 @@ _COMMANDS = (
 )
 _RULES = [
     ("a secret", r"\b(?:eyJ[\w-]{8,}\.[\w.-]+|AKIA[0-9A-Z]{12,}|gh[pousr]_\w{16,}|xox[abprs]-[\w-]{8,}|sk[-_]\w{16,})"),
-    ("a secret", r"(?i)\b(?:password|passwd|pwd|secret|token|api[_-]?key|bearer)\b\s*(?:[:=]|is\b)?\s*[^\s.,;]*\d[^\s.,;]*"),
+    (
+        "a secret",
+        r"(?i)\b(?:password|passwd|pwd|secret|token|api[_-]?key|bearer)\b\s*(?:[:=]|is\b)?\s*[^\s.,;]*\d[^\s.,;]*",
+    ),
     ("a secret", r"(?i)\b(?:password|passwd|pwd|secret|token|api[_-]?key)\s*[:=]\s*\S+"),
     ("a secret", r"\b(?=[\w+/-]*\d)(?=[\w+/-]*[A-Za-z])[\w+/-]{24,}={0,2}"),
     ("an e-mail address", r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*"),
@@ -73,10 +76,8 @@ def secrets(text: str) -> list[Finding]:
 
 
 def _present(text: str, words: Iterable[str]) -> list[str]:
-    long_enough = {word.strip() for word in words if len(word.strip()) > 2}
-    return sorted(
-        word for word in long_enough if re.search(rf"(?i)(?<!\w){re.escape(word)}(?!\w)", text)
-    )
+    long_enough = {word.strip().lower(): word.strip() for word in words if len(word.strip()) > 2}.values()
+    return sorted(word for word in long_enough if re.search(rf"(?i)(?<!\w){re.escape(word)}(?!\w)", text))
 
 
 def gaps(text: str) -> list[str]:

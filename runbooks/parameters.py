@@ -16,12 +16,17 @@ from runbooks.compiler import quoting
 from runbooks.compiler.contract import Command, Parameter
 
 MAX_LENGTH = 4096
-_INTERPRETER = re.compile(
-    r"(?:^|[\s/])(?:(?:sh|bash|zsh|dash|ksh|ash|su|runuser|script)\s(?:[^'\"]*\s)?-\w*c|"
-    r"(?:awk|gawk|mawk|python[23]?|perl|ruby|node|php|sed|jq|yq|xargs|find|parallel|mongo|mongosh|redis-cli|valkey-cli)\b.*)\s*",
-    re.DOTALL,
+_CODE_OPTION = re.compile(
+    r"(?:^|[\s/])(?:(?:sh|bash|zsh|dash|ksh|ash|su|runuser|script)\s(?:.*\s)?-\w*c|"
+    r"(?:python[\d.]*|perl|ruby|node|php|lua|osascript)\s(?:.*\s)?-\w*[cer]|mongo(?:sh)?\s.*--eval|"
+    r"(?:redis|valkey)-cli\s(?:.*\s)?eval)(?:[\s=]|$)",
+    re.DOTALL | re.IGNORECASE,
 )
-_RUNS_ITS_WORDS = re.compile(r"(?:^|[\s/])(?:eval|ssh|watch|trap|at|batch|su|source)\s")
+_FILTER = re.compile(r"(?:^|[\s/])(?:awk|gawk|mawk|sed|gsed|jq|yq)\s", re.DOTALL)
+_RUNS_ITS_WORDS = re.compile(r"(?:^|[\s/])(?:eval|ssh|watch|trap|at|batch|parallel|source)\s")
+_SSH_TARGET = re.compile(
+    r"\s*(?:sudo\s+)?ssh(?:\s+-[46AaCfGgKkMNnqsTtVvXxYy]+|\s+-[BbcDEeFIiJLlmOopQRSWw]\s*\S+)*\s+[\w.-]*@?"
+)
 _SQL_CLIENT = re.compile(r"(?:^|[\s/])(?:psql|mysql|mariadb|sqlite3|cqlsh|clickhouse-client|sqlcmd)\s")
 _MAKE = re.compile(r"(?:^|[\s/])g?make\s")
 _FORBIDDEN_ENV = re.compile(
@@ -43,8 +48,11 @@ class MissingValues(ValueError):
         self.names = names
 
 
-class BadValue(ValueError):
-    """A value that its place in the command cannot take; the message says what to type."""
+class BadValue(Unbindable):
+    """A value that its place in the command cannot take; the message says what to type.
+
+    It is an Unbindable, so that whoever refuses those refuses this too.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,7 @@ def bind(command: Command, values: Mapping[str, str]) -> Bound:
     """The script and environment that run ``command`` with ``values``.
 
     A literal and a ``${NAME:-default}`` keep the text's own value unless one is given. Raises
-    MissingValues, BadValue (the value) or Unbindable (the command).
+    MissingValues, BadValue (for a value) or Unbindable (for the command itself).
     """
     parameters = command["parameters"]
     missing = [p["name"] for p in parameters if p["name"] not in values and "default" not in p]
@@ -192,9 +200,9 @@ def _refusal(command: Command, place: _Place) -> str | None:
     before = _simple_command(text, place.start)
     if re.fullmatch(r"\s*(?:\w+=\S*\s+)*(?:\S*/)?", before) and command["kind"] != "env":
         return f"{name} stands for the program itself. Write the program into the runbook."
-    if _RUNS_ITS_WORDS.search(before):
+    if _RUNS_ITS_WORDS.search(before) and not (place.context == quoting.BARE and _SSH_TARGET.fullmatch(before)):
         return f"{name} stands inside a command that another shell reads again. {_ADVICE}"
-    if place.context and _in_code(before):
+    if _in_code(before, place.context):
         return f"{name} stands inside code for another program. {_ADVICE}"
     return None
 
@@ -210,12 +218,12 @@ def _simple_command(text: str, at: int) -> str:
     return text[start:at]
 
 
-def _in_code(before: str) -> bool:
-    """True if the quoted text after ``before`` is a program; SQL has checks of its own."""
-    match = _INTERPRETER.search(before)
-    if match is None:
-        return False
-    return not re.match(r"\s*/?(?:redis-cli|valkey-cli)\b(?!.*\bEVAL\b)", match.group(), re.DOTALL | re.IGNORECASE)
+def _in_code(before: str, context: str) -> bool:
+    """True if what follows ``before`` is a program for an interpreter; SQL has checks of its own."""
+    if _CODE_OPTION.search(before):
+        return True
+    match = _FILTER.search(before)
+    return match is not None and (bool(context) or not re.search(r"['\"]", before[match.end() :]))
 
 
 def _check(command: Command, place: _Place, value: str) -> None:
@@ -244,7 +252,9 @@ def _check_any(name: str, value: str) -> None:
 
 
 def _is_sql_text(before: str, place: _Place) -> bool:
-    return place.context == quoting.OPEN_HEREDOC or bool(re.search(r"\s(?:-\w*[ceqQ]|--(?:command|execute|query))[\s=\\]", before))
+    return place.context == quoting.OPEN_HEREDOC or bool(
+        re.search(r"\s(?:-\w*[ceqQ]|--(?:command|execute|query))[\s=\\]", before)
+    )
 
 
 def _check_sql(place: _Place, value: str, before: str) -> None:
@@ -252,7 +262,7 @@ def _check_sql(place: _Place, value: str, before: str) -> None:
     name = place.parameter["name"]
     problem = validate(place.parameter, value)
     if problem and place.parameter["type"] != "text":
-        raise BadValue(problem)
+        raise BadValue(f"{name}: {problem}")
     in_string = before.count("'") % 2 == 1
     allowed = r"[\w.@:+/ -]{1,200}" if in_string else r"[\w.]{1,200}"
     if not re.fullmatch(allowed, value, re.ASCII) or "--" in value:
@@ -274,7 +284,9 @@ def _bind_sql(command: Command, given: Mapping[str, str]) -> Bound:
         if re.fullmatch(r"\s*(?:EXPLAIN\b(?:\s*\([^)]*\)|\s+ANALYZE|\s+VERBOSE)*\s*)?", before, re.IGNORECASE):
             raise Unbindable(f"{name} stands for a whole statement. Write the statement into the runbook.")
         _check_any(name, given[name])
-        variable = _variable(_Place(place.start, place.end, {**place.parameter, "notation": "angle"}, "", "plain"), names)
+        variable = _variable(
+            _Place(place.start, place.end, {**place.parameter, "notation": "angle"}, "", "plain"), names
+        )
         if variable not in env:
             env[variable] = given[name]
             head.append(f"\\getenv {variable.lower()} {variable}\n")
@@ -291,7 +303,11 @@ def _sql_reference(text: str, place: _Place, variable: str) -> tuple[int, int, s
         if before.endswith("'") and after.startswith("'"):
             return place.start - 1, place.end + 1, f":'{variable}'"
         return place.start, place.end, f"' || :'{variable}' || '"
-    if re.search(r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|INDEX|DATABASE|SCHEMA|ROLE|USER|VIEW|ON|ANALYZE|VACUUM)\s+$", before, re.IGNORECASE):
+    if re.search(
+        r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|INDEX|DATABASE|SCHEMA|ROLE|USER|VIEW|ON|ANALYZE|VACUUM)\s+$",
+        before,
+        re.IGNORECASE,
+    ):
         return place.start, place.end, f':"{variable}"'
     return place.start, place.end, f":'{variable}'"
 
@@ -300,18 +316,18 @@ def _sql_reference(text: str, place: _Place, variable: str) -> tuple[int, int, s
 
 
 def validate(parameter: Parameter, value: str) -> str | None:
-    """A sentence that says what to type instead, or None if the value fits its type."""
-    name, kind = parameter["name"], parameter["type"]
+    """A sentence (without the name) that says what to type instead, or None if the value fits its type."""
+    kind = parameter["type"]
     try:
-        _check_any(name, value)
+        _check_any("The value", value)
     except BadValue as error:
         return str(error)
     if kind == "ip":
-        return None if _is_ip(value) else f"{name} is no IP address. Type one such as 192.0.2.10 or 2001:db8::1."
+        return None if _is_ip(value) else "This is no IP address. Type one such as 192.0.2.10 or 2001:db8::1."
     check = _CHECKS.get(kind)
     if check is None or re.fullmatch(check[1], value, re.ASCII):
         return None
-    return f"{name} is no {check[0]}. {check[2]}"
+    return f"This is no {check[0]}. {check[2]}"
 
 
 def _is_ip(value: str) -> bool:
@@ -335,5 +351,5 @@ _CHECKS: dict[str, tuple[str, str, str]] = {
     "container": ("container name", r"[A-Za-z0-9][\w.-]{0,127}", "Use letters, digits, dots, dashes and underscores."),
     "email": ("e-mail address", r"[^\s@<>\"';]+@[^\s@<>\"';]+\.[^\s@<>\"';]+", "Type one such as name@your.domain."),
     "timestamp": ("timestamp", r"[\dA-Za-z][\w:.+ /-]{0,63}", "Type one such as 2026-01-19 02:00."),
-    "duration": ("duration", r"\d+(?:\.\d+)?\s*(?:ns|us|ms|s|m|h|d|w|secs?|mins?|seconds?|minutes?|hours?|days?)?", "Type one such as 30s or 5m."),
+    "duration": ("duration", r"\d+(?:\.\d+)?\s*(?:[nuµm]?s|[mhdw]|secs?|mins?|seconds?|minutes?|hours?|days?)?", "Type one such as 5m."),
 }  # fmt: skip

@@ -6,8 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import PasswordChangeForm
-from django.contrib.auth.models import User
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_POST
@@ -26,9 +25,7 @@ _WHAT = {
 class PersonForm(forms.Form):
     """A new account."""
 
-    username = forms.CharField(
-        max_length=150, label="User name", error_messages={"required": "Choose a user name."}
-    )
+    username = forms.CharField(max_length=150, label="User name", error_messages={"required": "Choose a user name."})
     name = forms.CharField(max_length=150, required=False, label="Full name")
     email = forms.EmailField(required=False, label="E-mail address")
     roles = forms.MultipleChoiceField(
@@ -50,13 +47,13 @@ def show(request: HtmxRequest) -> HttpResponse:
     return _page(request)
 
 
-def _page(
-    request: HtmxRequest, *, form: PersonForm | None = None, code: int = 200, **more: Any
-) -> HttpResponse:
+def _page(request: HtmxRequest, *, form: PersonForm | None = None, code: int = 200, **more: Any) -> HttpResponse:
     rows = []
-    for user in User.objects.prefetch_related("groups").order_by("-is_active", "username"):
+    for user in people.everybody():
         held = {group.name for group in user.groups.all()}
-        rows.append({"user": user, "roles": [(role, label, role in held) for role, label in access.ROLE_LABELS.items()]})
+        rows.append(
+            {"user": user, "roles": [(role, label, role in held) for role, label in access.ROLE_LABELS.items()]}
+        )
     form = form or PersonForm()
     chosen = form["roles"].value() or []
     context = {
@@ -96,17 +93,21 @@ def add(request: HtmxRequest) -> HttpResponse:
 @access.needs("edit_people")
 def roles(request: HtmxRequest, pk: int) -> HttpResponse:
     """Set somebody's roles."""
-    user, form = _person(pk), RolesForm(request.POST)
+    user, form = people.get_person(pk), RolesForm(request.POST)
     if not form.is_valid():
-        return _page(request, trouble="Choose at least one role; to keep somebody out, deactivate the account.", code=422)
-    return _changed(request, lambda: people.set_roles(user=user, roles=set(form.cleaned_data["roles"]), by=request.user))
+        return _page(
+            request, trouble="Choose at least one role; to keep somebody out, deactivate the account.", code=422
+        )
+    return _changed(
+        request, lambda: people.set_roles(user=user, roles=set(form.cleaned_data["roles"]), by=request.user)
+    )
 
 
 @require_POST
 @access.needs("edit_people")
 def active(request: HtmxRequest, pk: int) -> HttpResponse:
     """Deactivate an account, or take it back."""
-    user, wanted = _person(pk), request.POST.get("active") == "1"
+    user, wanted = people.get_person(pk), request.POST.get("active") == "1"
     return _changed(request, lambda: people.set_active(user=user, active=wanted, by=request.user))
 
 
@@ -114,7 +115,7 @@ def active(request: HtmxRequest, pk: int) -> HttpResponse:
 @access.needs("edit_people")
 def password(request: HtmxRequest, pk: int) -> HttpResponse:
     """A new password for somebody who lost theirs."""
-    user = _person(pk)
+    user = people.get_person(pk)
     return _page(request, shown_for=user, password=people.reset_password(user=user, by=request.user))
 
 
@@ -125,13 +126,6 @@ def _changed(request: HtmxRequest, change: Any) -> HttpResponse:
         return _page(request, trouble=str(error), code=422)
     messages.success(request, "Saved.")
     return redirect("people")
-
-
-def _person(pk: int) -> User:
-    user = User.objects.filter(pk=pk).first()
-    if user is None:
-        raise Http404("There is no such account.")
-    return user
 
 
 @sensitive_post_parameters()

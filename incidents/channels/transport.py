@@ -43,8 +43,6 @@ class Channel:
     """
 
     label: str
-    address_label: str
-    address_help: str
     validate: Callable[[str], str | None]
     shown: Callable[[str], str]
     send: Callable[[Message, ContactMethod], Receipt]

@@ -119,4 +119,3 @@ class ReasonForm(forms.Form):
         widget=_input(forms.Textarea, rows=3),
         error_messages={"required": "Say it in a sentence; it stands in the review."},
     )
-

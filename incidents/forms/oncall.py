@@ -80,7 +80,7 @@ class RuleForm(forms.Form):
                 required=False,
                 label=f"Level {number}",
                 initial=levels[number - 1] if number <= len(levels) else [],
-                widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+                widget=forms.CheckboxSelectMultiple,
             )
 
     @classmethod
@@ -161,6 +161,7 @@ class MethodForm(forms.Form):
     address = forms.CharField(
         max_length=2000,
         label="Address or URL",
+        help_text="A mail address, or the URL of a Slack or other webhook. URLs are kept encrypted and not shown again.",
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
         error_messages={"required": "Write the address."},
     )
@@ -170,8 +171,6 @@ class MethodForm(forms.Form):
         field = self.fields["channel"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [(name, channel.label) for name, channel in channels.items()]
-        helps = [f"{channel.label}: {channel.address_help}" for channel in channels.values()]
-        self.fields["address"].help_text = " ".join(helps)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.contrib.auth.models import User
 
 from erpops import access
 from incidents.postmortem import MAX_CHARS
@@ -28,7 +29,7 @@ class FollowUpForm(forms.Form):
     """An action with an owner and a day."""
 
     title = forms.CharField(max_length=200, error_messages={"required": "Say what is to be done."})
-    owner = forms.ModelChoiceField(queryset=None, required=False, empty_label="Nobody yet")
+    owner = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="Nobody yet")
     due_on = forms.DateField(required=False, error_messages={"invalid": "Write the day as 2026-03-14."})
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

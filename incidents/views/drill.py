@@ -1,8 +1,8 @@
 """Starting a fire drill from a page."""
 
 from django.http import HttpResponse
-from django.urls import reverse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from erpops import access

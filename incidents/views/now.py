@@ -10,7 +10,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from erpops import access, beats, clock
 from erpops.htmx import HtmxRequest, needs_of, page
-from erpops.models import ProcessBeat
 from incidents import feeds, first_run
 from incidents.queries import first_called
 
@@ -46,12 +45,14 @@ def now(request: HtmxRequest) -> HttpResponse:
 
 def _context(request: HtmxRequest) -> dict[str, Any]:
     position = feeds.version()
+    needs = needs_of(request.user)
     return {
         "position": position,
-        "needs": needs_of(request.user),
+        "needs": needs,
+        "urgent": any(need.severity for need in needs),
         "called": first_called(),
         "health": health(),
-        "last_beat": ProcessBeat.objects.order_by("-seen_at").values_list("seen_at", flat=True).first(),
+        "last_beat": beats.last_seen(),
         "as_of": clock.now(),
         "steps": [] if request.COOKIES.get("first_run") == "hidden" else first_run.steps(request.user),
         "may_drill": access.can(request.user, "start_drill"),

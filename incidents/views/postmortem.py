@@ -14,8 +14,8 @@ from incidents import markdown, postmortem
 from incidents.access import get_incident_for, visible_incidents
 from incidents.choices import ReviewStatus
 from incidents.forms.postmortem import CommentForm, FollowUpForm, ReviewForm
-from incidents.models import FollowUp, Incident, PostMortem
-from incidents.queries import name_of, reviews_of
+from incidents.models import Incident, PostMortem
+from incidents.queries import name_of, review_of, reviews_of
 from incidents.views.answers import refused
 from incidents.wording import gaps
 
@@ -68,7 +68,7 @@ def _page(
     comment: CommentForm | None = None,
     code: int = 200,
 ) -> HttpResponse:
-    document = PostMortem.objects.select_related("author", "published_by").filter(incident=incident).first()
+    document = review_of(incident)
     context = {
         "incident": incident,
         "environment": {"name": incident.environment.label, "production": incident.environment.is_production},
@@ -93,7 +93,7 @@ def _page(
 
 def _review_for(request: HtmxRequest, number: int) -> PostMortem:
     incident = get_incident_for(request.user, number)
-    found = PostMortem.objects.select_related("incident__environment").filter(incident=incident).first()
+    found = review_of(incident)
     if found is None:
         raise Http404("This incident has no review yet; it is drafted when the incident is resolved.")
     return found
@@ -107,7 +107,7 @@ def edit(request: HtmxRequest, number: int) -> HttpResponse:
     form = ReviewForm(request.POST)
     there = reverse("review", args=[number])
     if not form.is_valid():
-        sentence = " ".join(error for errors in form.errors.values() for error in errors)
+        sentence = " ".join(str(error) for errors in form.errors.values() for error in errors)
         kept = Saved(request.POST.get("body", ""), document.revision, sentence=sentence)
         return _editor(request, document.incident, kept, code=422)
     body, revision = form.cleaned_data["body"], form.cleaned_data["revision"]
@@ -188,7 +188,7 @@ def follow_up(request: HtmxRequest, number: int) -> HttpResponse:
 def follow_up_done(request: HtmxRequest, number: int, action: int) -> HttpResponse:
     """Tick an action, or take the tick away."""
     incident = get_incident_for(request.user, number)
-    found = FollowUp.objects.select_related("incident").filter(incident=incident, pk=action).first()
+    found = incident.follow_ups.filter(pk=action).first()
     if found is None:
         raise Http404("There is no such action.")
     postmortem.set_follow_up_done(action=found, done=request.POST.get("done") == "1", by=request.user)

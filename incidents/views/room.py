@@ -82,7 +82,7 @@ def head(request: HtmxRequest, number: int) -> HttpResponse:
     """The header alone, fetched again whenever the incident moves on."""
     incident = get_incident_for(request.user, number)
     context = {"incident": incident, "standing": standing(incident, request.user)}
-    return render(request, "incidents/room/head.html", context)
+    return render(request, "incidents/room/head_live.html", context)
 
 
 @require_GET
@@ -127,13 +127,13 @@ def alerts_context(request: Any, incident: Incident) -> dict[str, Any]:
 @require_POST
 @access.needs("work_incidents")
 def acknowledge(request: HtmxRequest, number: int) -> HttpResponse:
-    """"I am on it." Saying it twice, or after somebody else, changes nothing."""
+    """ "I am on it." Saying it twice, or after somebody else, changes nothing."""
     incident = working_on(request, number)
     first = lifecycle.acknowledge(incident=incident, by=request.user)
     said = f"You are on {incident.reference}." if first else ""
     if request.POST.get("from") == "now" and request.htmx:
         return HttpResponse(status=204, headers={"HX-Redirect": _room(incident)})
-    return done(request, _room(incident), said=said)
+    return _moved(request, number, said=said)
 
 
 @require_POST
@@ -148,7 +148,7 @@ def status(request: HtmxRequest, number: int) -> HttpResponse:
         lifecycle.set_status(incident=incident, to=to, by=request.user)
     except IllegalMove as error:
         return refused(request, str(error), _room(incident))
-    return done(request, _room(incident))
+    return _moved(request, number)
 
 
 @access.needs("work_incidents")
@@ -205,7 +205,7 @@ def role(request: HtmxRequest, number: int) -> HttpResponse:
         return refused(request, "There are Commander, Operations, Comms and Scribe.", _room(incident))
     if not incident.roles.filter(role=wanted, user=request.user).exists():
         lifecycle.take_role(incident=incident, role=wanted, by=request.user)
-    return done(request, _room(incident))
+    return _moved(request, number)
 
 
 @require_POST
@@ -226,8 +226,24 @@ def note(request: HtmxRequest, number: int) -> HttpResponse:
     )
     if not request.htmx:
         return done(request, _room(incident))
-    response = render(request, "incidents/room/composer.html", {"incident": incident, "note": NoteForm(), "note_saved": True})
+    response = render(
+        request, "incidents/room/composer.html", {"incident": incident, "note": NoteForm(), "note_saved": True}
+    )
     response.headers["HX-Trigger-After-Swap"] = "live:incident"
+    return response
+
+
+def _moved(request: HtmxRequest, number: int, *, said: str = "") -> HttpResponse:
+    """Answer an act of the header with the header as it is now, whatever menu is open in the old one."""
+    incident = get_incident_for(request.user, number)
+    answer = done(request, _room(incident), said=said)
+    if not request.htmx:
+        return answer
+    context = {"incident": incident, "standing": standing(incident, request.user)}
+    response = render(request, "incidents/room/head_live.html", context)
+    response.headers["HX-Trigger"] = answer.headers["HX-Trigger"]
+    response.headers["HX-Retarget"] = "#room-head"
+    response.headers["HX-Reswap"] = "outerHTML"
     return response
 
 

@@ -1,8 +1,5 @@
 """Alert sources: who may send alerts, and how to point them here."""
 
-from typing import Any
-
-from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.db import IntegrityError, transaction
@@ -13,25 +10,9 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access
 from erpops.htmx import HtmxRequest
 from incidents import sources
-from incidents.access import visible_environments
+from incidents.forms.sources import SourceForm
 from incidents.models import Source
 from incidents.queries import all_sources, source_called
-
-
-class SourceForm(forms.Form):
-    """A new sender."""
-
-    name = forms.CharField(max_length=80, error_messages={"required": "Give it a name, such as Alertmanager production."})
-    kind = forms.ChoiceField(choices=[(kind, sources.KIND_LABELS[kind]) for kind in sources.parsers])
-    environment = forms.ModelChoiceField(queryset=None, required=False, empty_label="As its alerts say")
-
-    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["environment"]
-        assert isinstance(field, forms.ModelChoiceField)
-        field.queryset = visible_environments(user)
-        for shown in self.fields.values():
-            shown.widget.attrs["class"] = "form-select" if isinstance(shown, forms.ChoiceField) else "form-control"
 
 
 @require_GET

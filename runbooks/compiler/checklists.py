@@ -4,7 +4,7 @@ import re
 
 from runbooks.compiler import inline
 from runbooks.compiler.blocks import Block
-from runbooks.compiler.commands import attach_remarks, compile_inline
+from runbooks.compiler.commands import compile_inline
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import ChecklistItem
 
@@ -52,7 +52,7 @@ def _item(item: Block, context: Context) -> ChecklistItem:
 def _take(child: Block, out: ChecklistItem, context: Context) -> None:
     if child.kind == "fence":
         compiled = context.fence(child)
-        attach_remarks(compiled.entries)
+        compiled.attach()
         out["commands"] += compiled.commands
         if not compiled.commands:
             out["blocks"].append(compiled.block())

@@ -2,25 +2,18 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import cast
 
-from runbooks.compiler import comments, expected, fences, flags, placeholders, queries, risk, shell, shell_lines, sql
+from runbooks.compiler import comments, fences, flags, placeholders, queries, risk, shell, shell_lines, sql
 from runbooks.compiler.blocks import Block as SourceBlock
 from runbooks.compiler.contract import Block, Command, Note, Why
+from runbooks.compiler.remarks import Remark, attach_remarks
 from runbooks.compiler.verdict import Verdict
 
 _TRANSPARENT = frozenset(["time", "sudo", "env", "nohup", "timeout"])
-_IN_SQL_FENCE = re.compile(r"^\s*(?:sudo\s+)?(?:kubectl|oc|docker|docker-compose|podman|psql|mysql|ssh|pg_\w+|sqlite3|aws|gcloud)\s")
+_IN_SQL_FENCE = re.compile(
+    r"^\s*(?:sudo\s+)?(?:kubectl|oc|docker|docker-compose|podman|psql|mysql|ssh|pg_\w+|sqlite3|aws|gcloud)\s"
+)
 _SQL_CLIENT = re.compile(r"\b(?:psql|mysql|mariadb|sqlite3|cqlsh)\b")
-
-
-@dataclass(slots=True)
-class Remark:
-    """One comment line of a fence."""
-
-    line: int
-    text: str
-    kind: str
 
 
 @dataclass(slots=True)
@@ -31,14 +24,23 @@ class Compiled:
     kind: str
     entries: list[Command | Remark] = field(default_factory=list)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
+    attached: bool = False
+
+    def attach(self) -> None:
+        """Give the comments to their commands; a fence that is used twice keeps them once."""
+        if not self.attached:
+            attach_remarks(self.entries)
+            self.attached = True
 
     @property
     def commands(self) -> list[Command]:
-        return [cast(Command, e) for e in self.entries if not isinstance(e, Remark)]
+        return [e for e in self.entries if not isinstance(e, Remark)]
 
     def block(self) -> Block:
         """The fence as something that is shown and not run."""
-        notes: list[Note] = [{"line": e.line, "text": e.text, "kind": e.kind} for e in self.entries if isinstance(e, Remark)]
+        notes: list[Note] = [
+            {"line": e.line, "text": e.text, "kind": e.kind} for e in self.entries if isinstance(e, Remark)
+        ]
         return {
             "line": self.source.line,
             "end_line": self.source.end_line,
@@ -106,7 +108,7 @@ def _remark(compiled: Compiled, row: int, raw: str) -> None:
 
 
 def _read_shell(compiled: Compiled) -> None:
-    text, sessions = _without_prompts(compiled)
+    text = _without_prompts(compiled)
     parts = shell.split_units(text)
     assigned = [name for p in parts if isinstance(p, shell.Unit) for name in p.assigned]
     in_session = False
@@ -122,17 +124,18 @@ def _read_shell(compiled: Compiled) -> None:
             index, in_session = _session_line(compiled, parts, index - 1, in_session)
             continue
         command = _shell_command(compiled, part, assigned)
-        in_session = "interactive" in command["flags"] and bool(_SQL_CLIENT.search(part.text)) and command["risk"] == "blocked"
-    del sessions
+        in_session = (
+            "interactive" in command["flags"] and bool(_SQL_CLIENT.search(part.text)) and command["risk"] == "blocked"
+        )
 
 
-def _without_prompts(compiled: Compiled) -> tuple[str, bool]:
+def _without_prompts(compiled: Compiled) -> str:
     """The text with prompts taken off; lines that a session printed become an output note."""
     rows = compiled.source.text.split("\n")
     if all(r.startswith("# ") for r in rows if r.strip()):
-        return "\n".join(r[2:] for r in rows), True
+        return "\n".join(r[2:] for r in rows)
     if not any(fences.PROMPT.match(r) for r in rows):
-        return compiled.source.text, False
+        return compiled.source.text
     out, going_on = [], False
     for row, line in enumerate(rows):
         match = fences.PROMPT.match(line)
@@ -144,7 +147,7 @@ def _without_prompts(compiled: Compiled) -> tuple[str, bool]:
             out.append("")
             if line.strip():
                 compiled.entries.append(Remark(compiled.source.first_content_line + row, line.rstrip(), "output"))
-    return "\n".join(out), True
+    return "\n".join(out)
 
 
 def _foreign(text: str) -> bool:
@@ -214,7 +217,9 @@ def _shell_command(compiled: Compiled, unit: shell.Unit, assigned: list[str]) ->
         text, line=line, variables=unit.variables, assigned=assigned, programs=command["programs"]
     )
     if unit.kind == "broken":
-        verdict.problems.append(("shell.syntax", "A shell cannot parse this line: check quotes, brackets and line ends."))
+        verdict.problems.append(
+            ("shell.syntax", "A shell cannot parse this line: check quotes, brackets and line ends.")
+        )
     _add(compiled, command, verdict)
     if unit.trailing:
         _remark(compiled, unit.trailing_row, unit.trailing)
@@ -249,7 +254,21 @@ def _read_script(compiled: Compiled) -> None:
     variables: list[shell.Variable] = []
     assigned: list[str] = []
     tag = source.tag or "sh"
-    if tag in ("python", "py", "ruby", "rb", "javascript", "js", "typescript", "ts", "go", "perl", "php", "java", "groovy"):
+    if tag in (
+        "python",
+        "py",
+        "ruby",
+        "rb",
+        "javascript",
+        "js",
+        "typescript",
+        "ts",
+        "go",
+        "perl",
+        "php",
+        "java",
+        "groovy",
+    ):
         verdict.raise_to("disrupt", f"a {tag} program")
         verdict.flag("opaque", f"a {tag} program")
     else:
@@ -294,20 +313,13 @@ def _read_sql(compiled: Compiled) -> None:
 
 
 def _read_queries(compiled: Compiled) -> None:
-    taken: list[tuple[int, object]] = [(first, (first, last, text)) for first, last, text in queries.split(compiled.source.text)]
+    found = {first: (last, text) for first, last, text in queries.split(compiled.source.text)}
     for row, line in enumerate(compiled.source.text.split("\n")):
-        if line.strip().startswith(("#", "//")):
-            taken.append((row, line))
-    for _, part in sorted(taken, key=lambda pair: pair[0]):
-        if isinstance(part, str):
-            _remark(compiled, _row_of(taken, part), part)
-        else:
-            first, last, text = cast(tuple[int, int, str], part)
-            _foreign_command(compiled, compiled.kind, text.strip(), first, last)
-
-
-def _row_of(taken: list[tuple[int, object]], part: str) -> int:
-    return next(row for row, other in taken if other is part)
+        if row in found:
+            last, text = found[row]
+            _foreign_command(compiled, compiled.kind, text.strip(), row, last)
+        elif line.strip().startswith(("#", "//")):
+            _remark(compiled, row, line)
 
 
 def _read_env(compiled: Compiled) -> None:
@@ -348,60 +360,6 @@ def _share(commands: list[Command]) -> None:
             providers[name] = command["line"]
         if re.match(r"(?:cd|pushd|source|\.)\s", command["text"]):
             moved = command["line"]
-
-
-def attach_remarks(entries: list[Command | Remark]) -> None:
-    """Give each comment to its command: labels to the one below, expectations to the one above."""
-    waiting: list[Remark] = []
-    last: Command | None = None
-    expecting: tuple[Command, int] | None = None
-    for entry in entries:
-        if not isinstance(entry, Remark):
-            command = cast(Command, entry)
-            _take_waiting(command, waiting)
-            waiting, last, expecting = [], command, None
-        elif last is not None and expecting and entry.line == expecting[1] + 1 and entry.kind == "label":
-            _extend_expected(last, entry)
-            expecting = (last, entry.line)
-        elif last is not None and entry.kind == "expected" and not waiting:
-            _expect(last, entry)
-            expecting = (last, entry.line) if entry.text.rstrip().endswith(":") else None
-        elif last is not None and (entry.kind in ("output", "session") or entry.line <= last["end_line"]):
-            last["notes"].append({"line": entry.line, "text": entry.text, "kind": _after_kind(entry.kind)})
-        else:
-            waiting.append(entry)
-    if waiting and last is not None:
-        last["notes"] += [{"line": r.line, "text": r.text, "kind": _after_kind(r.kind)} for r in waiting]
-
-
-def _after_kind(kind: str) -> str:
-    return "instruction" if kind in ("label", "wait", "step") else kind
-
-
-def _take_waiting(command: Command, waiting: list[Remark]) -> None:
-    """Comments above a command: those touching it are its label, the rest are notes."""
-    touching: list[str] = []
-    line = command["line"]
-    for remark in reversed(waiting):
-        if remark.line != line - 1:
-            break
-        line = remark.line
-        if remark.kind != "output":
-            touching.append(remark.text)
-    if not touching and waiting and waiting[-1].kind not in ("output", "session"):
-        touching.append(waiting[-1].text)
-    command["label"] = "\n".join(reversed(touching)) or None
-    command["notes"] += [{"line": r.line, "text": r.text, "kind": r.kind} for r in waiting]
-
-
-def _expect(command: Command, remark: Remark) -> None:
-    command["expected"].append({"text": remark.text, "line": remark.line, "assertion": expected.assertion(remark.text)})
-
-
-def _extend_expected(command: Command, remark: Remark) -> None:
-    last = command["expected"][-1]
-    last["text"] += "\n" + remark.text
-    last["assertion"] = None
 
 
 _READERS = {

@@ -9,15 +9,19 @@ import re
 from typing import Any
 
 _LEAD = re.compile(
-    r"^(?:(?:expected?(?:\s+(?:output|result|response|value|status))?|output should|you should see|should|returns?|outputs?|"
-    r"result|verify|expect)\b\s*(?:be|show|return|print|see|output|list|match|equal|contain|display)?(?:\s+to\s+(?:be|see))?\s*:?|=>|→|->)\s*",
+    r"^(?:(?:expected?(?:\s+(?:output|result|response|value|status))?|output should|you should see|should|returns?|"
+    r"outputs?|result|verify)\b\s*(?:be|show|return|print|see|output|list|match|equal|contain|display)?"
+    r"(?:\s+to\s+(?:be|see))?\s*:?|=>|→|->)\s*",
     re.IGNORECASE,
 )
 _COMPARE = re.compile(r"(?:^|\s)(<=|>=|<|>|==?|≥|≤)\s*(\d+(?:\.\d+)?)\s*(%|[a-zA-Z]{1,5}\b)?")
 _NUMBER = re.compile(r"^(\d+(?:\.\d+)?)\s*(?:\(.*\)|files?|rows?|errors?)?\.?$", re.DOTALL)
 _QUOTED = re.compile(r"[\"'`]([^\"'`]+)[\"'`]")
 _TOKEN = re.compile(r"^[A-Z][A-Z0-9_-]*$")
-_VAGUE = re.compile(r"\b(?:all|should|visible|present|similar|recent|fresh|flowing|row count|changes|decrease|improve|no )\b", re.IGNORECASE)
+_VAGUE = re.compile(
+    r"\b(?:all|should|visible|present|similar|recent|fresh|flowing|row count|changes|decrease|improve|no )\b",
+    re.IGNORECASE,
+)
 
 
 def assertion(text: str) -> dict[str, Any] | None:

@@ -6,21 +6,40 @@ import re
 from runbooks.compiler import programs, queries, shell_lines, sql
 from runbooks.compiler.comments import STEP
 
-_SHELL_TAGS = frozenset("bash sh shell zsh console terminal shell-session shellsession ksh fish command cmd bat powershell ps1".split())
+_SHELL_TAGS = frozenset(
+    "bash sh shell zsh console terminal shell-session shellsession ksh fish command cmd bat powershell ps1".split()
+)
 _SQL_TAGS = frozenset("sql pgsql psql postgres postgresql mysql plsql tsql sqlite".split())
 _YAML_TAGS = frozenset("yaml yml".split())
 _JSON_TAGS = frozenset("json json5 jsonc jsonl".split())
 _ENV_TAGS = frozenset("env dotenv ini properties cfg conf".split())
 _SCRIPT_TAGS = frozenset("python py ruby rb javascript js typescript ts go perl php groovy lua elixir java".split())
-_TEXT_TAGS = frozenset("mermaid plantuml text txt plain markdown md diff html xml css hcl toml nginx dockerfile".split())
-_QUERY_TAGS = {"promql": "promql", "prometheus": "promql", "logql": "logql", "loki": "logql", "lucene": "lucene", "kql": "lucene", "kibana": "lucene"}
-_OUTPUT_BEFORE = re.compile(r"\b(?:output|response|result|returns|looks like|look like|prints|shows?|should see|you(?:'ll| will) see|similar to)\b[^.]*:?\s*$", re.IGNORECASE)
+_TEXT_TAGS = frozenset(
+    "mermaid plantuml text txt plain markdown md diff html xml css hcl toml nginx dockerfile".split()
+)
+_SURE_TAGS = {
+    "promql": ("promql", "prometheus"),
+    "logql": ("logql", "loki"),
+    "lucene": ("lucene", "kql", "kibana"),
+    "yaml": _YAML_TAGS,
+    "json": _JSON_TAGS,
+    "http": ("http", "rest"),
+    "output": ("output", "log", "logs", "stdout"),
+}
+_OUTPUT_BEFORE = re.compile(
+    r"\b(?:output|response|result|returns|looks? like|prints|shows?|should see|you(?:'ll| will) see|similar to)\b"
+    r"[^.]*:?\s*$",
+    re.IGNORECASE,
+)
 _MESSAGE = re.compile(r"^\s*(?:subject|to|title|dear|hi|hello)\b\s*:?", re.IGNORECASE)
 _FIELD = re.compile(r"\[[A-Z][\w /-]*\]|\[[a-z]+(?:[ -][\w-]+)+\]|\[\w+\]")
 _HTTP = re.compile(r"^\s*(?:GET|POST|PUT|PATCH|DELETE|HEAD)\s+(?:/|https?://)\S*")
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+|set\s+)?[A-Za-z_][A-Za-z0-9_.]*\s?=\s?(?:\S.*)?$")
 _PLAIN_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s;|&]*)\s*(?:#.*)?$")
-_YAML_SURE = re.compile(r"^(?:---\s*$|apiVersion:|kind:\s*\w|groups:\s*$|\s*-\s+(?:name|alert|job_name|apiVersion):|alert:\s*\w|services:\s*$|version:\s*['\"]?\d|metadata:\s*$|spec:\s*$)", re.MULTILINE)
+_YAML_SURE = re.compile(
+    r"^(?:---\s*$|apiVersion:|kind:\s*\w|groups:\s*$|\s*-\s+(?:name|alert|job_name|apiVersion):|alert:\s*\w|services:\s*$|version:\s*['\"]?\d|metadata:\s*$|spec:\s*$)",
+    re.MULTILINE,
+)
 _YAML_LINE = re.compile(r"^\s*(?:-\s+)?[A-Za-z_][\w./-]*:(?:\s.*)?$|^\s*-\s+\S|^\s*#|^\s*$")
 PROMPT = re.compile(
     r"^\s*(?:\$\s+|(?:\([\w.-]+\)\s*)?\[?[\w.-]+@[\w.-]+(?:[:\s][^$#\n>]*)?\]?\s?[$#%]\s+|[\w.-]*[:~/][\w./~-]*[$#]\s+|"
@@ -30,8 +49,8 @@ DB_PROMPT = re.compile(r"^\s*(?:[\w.-]+(?:=|-|\()[#>]\s+|mysql>\s+|MariaDB \[[^\
 _TREE = re.compile(r"^\s*[├└│┌╰╭┬─|+`]", re.MULTILINE)
 _SCRIPT_START = re.compile(r"^\s*#!\s*/|^\s*(?:function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{", re.MULTILINE)
 _ENGLISH = frozenset(
-    "find test date time watch sort who last kill cut join split make service wait at host install file import type set read "
-    "move help look host node command source history exec man more less view top which let".split()
+    "find test date time watch sort who last kill cut join split make service wait at host install file import type set "
+    "read move help look host node command source history exec man more less view top which let".split()
 )
 
 
@@ -40,27 +59,23 @@ def classify(text: str, tag: str | None, before: str = "") -> str:
     lines = [row for row in text.split("\n") if row.strip()]
     if not lines:
         return "text"
-    if tag is None or tag in _TEXT_TAGS:
-        return _untagged(text, lines, before, tag)
-    if tag in _SHELL_TAGS or tag.startswith("{code"):
+    by_tag = _by_tag(text, lines, tag) if tag else None
+    return by_tag or _untagged(text, lines, before, tag)
+
+
+def _by_tag(text: str, lines: list[str], tag: str) -> str | None:
+    """What the tag says if the content bears it out; None if the content must decide."""
+    if tag in _SHELL_TAGS:
         return _shell(text, lines)
-    if tag in _QUERY_TAGS:
-        return _QUERY_TAGS[tag]
     if tag in _SQL_TAGS:
         return "comment" if all(row.strip().startswith("--") for row in lines) else "sql"
-    if tag in _YAML_TAGS:
-        return "yaml"
-    if tag in _JSON_TAGS:
-        return "json"
-    if tag in ("http", "rest"):
-        return "http"
     if tag in _ENV_TAGS:
         return "env" if any(_ASSIGNMENT.match(row) for row in lines) else "text"
-    if tag in ("output", "log", "logs", "stdout"):
-        return "output"
     if tag in _SCRIPT_TAGS:
         return "script" if _is_program(text) else "text"
-    return "text" if tag.startswith("{") else _untagged(text, lines, before, tag)
+    if tag.startswith("{"):
+        return "text"
+    return next((kind for kind, tags in _SURE_TAGS.items() if tag in tags), None)
 
 
 def _is_program(text: str) -> bool:
@@ -93,17 +108,39 @@ def is_program_call(words: list[str]) -> bool:
     """True if these words look like a call of a known program and not like an English sentence."""
     name = words[0]
     if name.startswith(("./", "/")) and len(name) > 2 and not name.endswith("/"):
-        return bool(re.fullmatch(r"[\w./-]+", name)) and (name.startswith("./") or "/bin/" in name or name.endswith(".sh"))
-    if name in ("sudo", "watch", "time", "ssh", "curl", "wget", "psql", "redis-cli", "valkey-cli", "mysql", "bash", "sh", "python", "python3", "find", "env"):
+        return bool(re.fullmatch(r"[\w./-]+", name)) and (
+            name.startswith("./") or "/bin/" in name or name.endswith(".sh")
+        )
+    if name in (
+        "sudo",
+        "watch",
+        "time",
+        "ssh",
+        "curl",
+        "wget",
+        "psql",
+        "redis-cli",
+        "valkey-cli",
+        "mysql",
+        "bash",
+        "sh",
+        "python",
+        "python3",
+        "find",
+        "env",
+    ):
         return len(words) > 1 and not re.fullmatch(r"(?:a|an|the|and|or|is|to|of|for|on|in|with|that|which)", words[1])
     if not programs.known(name):
         return False
-    if name in _ENGLISH or (name.isalpha() and name in ("ls", "echo", "set", "w", "id", "last", "free", "service", "git", "top")):
+    if name in _ENGLISH or (
+        name.isalpha() and name in ("ls", "echo", "set", "w", "id", "last", "free", "service", "git", "top")
+    ):
         return len(words) == 1 or bool(re.search(r"[-/.$\"'|=]", " ".join(words[1:])))
     return True
 
 
 def _untagged(text: str, lines: list[str], before: str, tag: str | None) -> str:
+    """The first test that holds decides; the order is from the surest to the weakest sign."""
     first = lines[0].strip()
     if any(PROMPT.match(row) for row in lines):
         return "shell"
@@ -115,21 +152,20 @@ def _untagged(text: str, lines: list[str], before: str, tag: str | None) -> str:
         return "json" if _is_json(text) else "output"
     if _TREE.search(text) or STEP.match(first):
         return "text"
-    for kind in (_structured(text, lines), _queried(text, lines)):
-        if kind:
-            return kind
+    return _structured(text, lines) or _queried(text, lines) or _written(text, lines, tag)
+
+
+def _written(text: str, lines: list[str], tag: str | None) -> str:
+    """Comments, commands, a message, settings, or just text."""
     code = [row for row in lines if not row.strip().startswith("#")]
     if not code:
-        return "text" if tag else ("comment" if all(row.strip().startswith("# ") for row in lines) else "text")
+        return "comment" if tag is None and all(row.strip().startswith("# ") for row in lines) else "text"
     if _looks_like_shell(text, code):
         return _shell(text, lines)
-    if _MESSAGE.match(first) and (len(lines) > 1 or _FIELD.search(text)):
+    if (_MESSAGE.match(lines[0]) and (len(lines) > 1 or _FIELD.search(text))) or len(_FIELD.findall(text)) >= 2:
         return "message"
-    if len(_FIELD.findall(text)) >= 2 and not _looks_like_shell(text, code):
-        return "message"
-    if all(re.match(r"^\s*(?:export\s+)?[A-Z][A-Z0-9_]*=\S", row) for row in code):
-        return "env"
-    return "text"
+    settings = all(re.match(r"^\s*(?:export\s+)?[A-Z][A-Z0-9_]*=\S", row) for row in code)
+    return "env" if settings else "text"
 
 
 def _structured(text: str, lines: list[str]) -> str | None:

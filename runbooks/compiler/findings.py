@@ -23,7 +23,9 @@ def make(line: int, rule: str, level: str, message: str, suggestion: str | None 
 
 def of_commands(document: Document, context: Context) -> list[Finding]:
     """Findings about single commands and fences."""
-    out = [make(line, rule, "error" if rule in _ERRORS else "warning", message) for line, rule, message in context.problems]
+    out = [
+        make(line, rule, "error" if rule in _ERRORS else "warning", message) for line, rule, message in context.problems
+    ]
     for command in all_commands(document):
         for rule in RULES:
             out += [make(*found) for found in rule(command)]
@@ -80,7 +82,9 @@ def _http_to_database(command: Command) -> Iterator[tuple[int, str, str, str, st
 
 def _client_without_user(command: Command) -> Iterator[tuple[int, str, str, str, str | None]]:
     match = re.search(
-        r"\b(?:docker|docker-compose|podman|kubectl)\b.*\bexec\b.*?\s(pg_dump|pg_dumpall|psql|pg_restore)\b(.*)", command["text"], re.DOTALL
+        r"\b(?:docker|docker-compose|podman|kubectl)\b.*\bexec\b.*?\s(pg_dump|pg_dumpall|psql|pg_restore)\b(.*)",
+        command["text"],
+        re.DOTALL,
     )
     if match and not re.search(r"\s-U|--username|PGUSER|postgres(?:ql)?://|DATABASE_URL", match.group(2)):
         yield (
@@ -101,7 +105,8 @@ def _client_without_user(command: Command) -> Iterator[tuple[int, str, str, str,
         if re.search(r"integrity|consisten|corrupt|damage", label):
             yield (
                 command["line"], "text.not-what-it-says", "warning",
-                "A schema dump reads no table data, so it cannot show that data is damaged.", "Use pg_amcheck or a full pg_dump.",
+                "A schema dump reads no table data, so it cannot show that data is damaged.",
+                "Use pg_amcheck or a full pg_dump.",
             )  # fmt: skip
 
 
@@ -122,30 +127,68 @@ def _retired(command: Command) -> Iterator[tuple[int, str, str, str, str | None]
             yield command["line"], rule, "error", message, suggestion
 
 
-_RETIRED = tuple(
-    (re.compile(pattern, re.DOTALL), rule, message, suggestion)
-    for pattern, rule, message, suggestion in (
-        (r":9093/api/v1/|alertmanager[\w.:]*/api/v1/", "api.removed", "Alertmanager removed API v1 in 0.27.", "Use /api/v2/."),
-        (r"\bkubectl\s+rolling-update\b", "command.removed", "kubectl rolling-update no longer exists.", "Use kubectl rollout."),
-        (r"\bkubectl\b.*\b--generator\b", "command.removed", "kubectl no longer knows --generator.", None),
-        (r"\bapiVersion:\s*(?:extensions/v1beta1|apps/v1beta[12]|policy/v1beta1|batch/v1beta1)", "api.removed", "Kubernetes removed this API version.", "Use the stable version of the API."),
-        (r"\bhelm\s+init\b", "command.removed", "helm init was removed in Helm 3.", None),
-        (r"\bpg_archivecleanup\s+(?![^\n]*<)(?:-\w+\s+)*\S+\s*$", "command.incomplete", "pg_archivecleanup needs the oldest WAL file to keep.", "Name the file after the directory."),
-        (r"\bcurl\b.*-X\s*DELETE\b.*:9200/[\w*-]+[\"']?\s.*?(?:-d|--data)", "text.not-what-it-says", "DELETE removes the whole index; Elasticsearch ignores the query in the body.", "Use POST …/_delete_by_query, or delete indices by name."),
-        (r"\bpg_terminate_backend\s*\(\s*pid\s+FROM\b", "sql.syntax", "A bracket closes in the wrong place: pg_terminate_backend(pid) comes before FROM.", "Write SELECT pg_terminate_backend(pid) FROM …"),
-        (r"\"[^\"]*\$2[aby]\$\d", "shell.expansion", "The shell expands $2… and $1… inside double quotes: the hash arrives damaged.", "Escape the dollar signs, or use single quotes."),
-    )
-)  # fmt: skip
+_REMOVED_APIS = r"\bapiVersion:\s*(?:extensions/v1beta1|apps/v1beta[12]|policy/v1beta1|batch/v1beta1)"
+# (pattern, rule, message, suggestion)
+_DEFECTS: tuple[tuple[str, str, str, str | None], ...] = (
+    (
+        r":9093/api/v1/|alertmanager[\w.:]*/api/v1/",
+        "api.removed",
+        "Alertmanager removed API v1 in 0.27.",
+        "Use /api/v2/.",
+    ),
+    (
+        r"\bkubectl\s+rolling-update\b",
+        "command.removed",
+        "kubectl rolling-update no longer exists.",
+        "Use kubectl rollout.",
+    ),
+    (r"\bkubectl\b.*\s--generator\b", "command.removed", "kubectl no longer knows --generator.", None),
+    (_REMOVED_APIS, "api.removed", "Kubernetes removed this API version.", "Use the stable version of the API."),
+    (r"\bhelm\s+init\b", "command.removed", "helm init was removed in Helm 3.", None),
+    (
+        r"\bpg_archivecleanup\s+(?![^\n]*<)(?:-\w+\s+)*\S+\s*$",
+        "command.incomplete",
+        "pg_archivecleanup needs the oldest WAL file to keep.",
+        "Name the file after the directory.",
+    ),
+    (
+        r"\bcurl\b.*-X\s*DELETE\b.*:9200/[\w*-]+[\"']?\s.*?(?:-d|--data)",
+        "text.not-what-it-says",
+        "DELETE removes the whole index; Elasticsearch ignores the query in the body.",
+        "Use POST …/_delete_by_query, or delete indices by name.",
+    ),
+    (
+        r"\bpg_terminate_backend\s*\(\s*pid\s+FROM\b",
+        "sql.syntax",
+        "A bracket closes in the wrong place: pg_terminate_backend(pid) comes before FROM.",
+        "Write SELECT pg_terminate_backend(pid) FROM …",
+    ),
+    (
+        r"\"[^\"]*\$2[aby]\$\d",
+        "shell.expansion",
+        "The shell expands $2… and $1… inside double quotes: the hash arrives damaged.",
+        "Escape the dollar signs, or use single quotes.",
+    ),
+)
+_RETIRED = tuple((re.compile(pattern, re.DOTALL), *rest) for pattern, *rest in _DEFECTS)
 
 
 def _blocking_keys(command: Command) -> Iterator[tuple[int, str, str, str, str | None]]:
     if re.search(r"\b(?:redis|valkey)-cli\b.*\bKEYS\b", command["text"]):
         yield (
-            command["line"], "redis.keys", "warning", "KEYS stops the server while it walks every key.", "Use --scan --pattern.",
+            command["line"], "redis.keys", "warning", "KEYS stops the server while it walks every key.",
+            "Use --scan --pattern.",
         )  # fmt: skip
 
 
-RULES: tuple[Rule, ...] = (_renamed_columns, _http_to_database, _client_without_user, _curl_globbing, _retired, _blocking_keys)
+RULES: tuple[Rule, ...] = (
+    _renamed_columns,
+    _http_to_database,
+    _client_without_user,
+    _curl_globbing,
+    _retired,
+    _blocking_keys,
+)
 
 
 def _flagged(command: Command) -> list[Finding]:
@@ -188,7 +231,8 @@ def _alert_rule(source: Block) -> list[Finding]:
     extra = ", and severity belongs under labels" if stray else ""
     return [
         make(
-            line, "yaml.alert-rule", "error", f"This is no Prometheus rule file: the rule needs groups and rules around it{extra}.",
+            line, "yaml.alert-rule", "error",
+            f"This is no Prometheus rule file: the rule needs groups and rules around it{extra}.",
             "Put it under groups: - name: … rules:.",
         )
     ]  # fmt: skip

@@ -6,7 +6,7 @@ ORDER = ("endless", "interactive", "tty", "compose_tty", "long", "root", "outage
 
 EFFECTS = {
     "endless": "Never returns by itself: erpops takes a bounded sample and stops it.",
-    "interactive": "Asks questions or opens a prompt: erpops gives it no keyboard, so it runs in a bounded form or not at all.",
+    "interactive": "Asks questions or opens a prompt: erpops gives it no keyboard, so it runs bounded or not at all.",
     "tty": "Asks for a terminal: erpops drops -t and -i, because the output goes to the page.",
     "compose_tty": "docker-compose exec takes a terminal by itself: erpops adds -T.",
     "long": "May take minutes: erpops runs it with a longer time limit, and it can be cancelled.",

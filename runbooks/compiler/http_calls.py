@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from runbooks.compiler.verdict import Verdict
 
 _TAKES = frozenset(
-    "-X --request -d --data --data-raw --data-binary --data-urlencode --data-ascii --json -H --header -o --output -u --user "
-    "-w --write-out -m --max-time --connect-timeout -A --user-agent -e --referer -b --cookie -c --cookie-jar --cacert --cac "
-    "-E --cert --key -F --form -T --upload-file -x --proxy --retry --retry-delay --resolve --unix-socket -O- "
-    "--url --limit-rate -r --range --interface --post-data --post-file --body-data --method --timeout --tries".split()
+    "-X --request -d --data --data-raw --data-binary --data-urlencode --data-ascii --json -H --header -o "
+    "--output -u --user -w --write-out -m --max-time --connect-timeout -A --user-agent -e --referer -b "
+    "--cookie -c --cookie-jar --cacert --cac -E --cert --key -F --form -T --upload-file -x --proxy --retry "
+    "--retry-delay --resolve --unix-socket -O- --url --limit-rate -r --range --interface --post-data "
+    "--post-file --body-data --method --timeout --tries".split()
 )
 _DATA = ("-d", "--data", "--data-raw", "--data-binary", "--data-urlencode", "--data-ascii", "--json", "-F", "--form")
 _QUERIES = re.compile(

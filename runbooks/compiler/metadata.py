@@ -7,24 +7,33 @@ from runbooks.compiler import inline, titles
 from runbooks.compiler.blocks import Block
 from runbooks.compiler.contract import Evidence, Schedule
 
-_KEYS: dict[str, str] = {
-    "alert": "alert", "alerts": "alert", "alert name": "alert", "alert names": "alert", "alertname": "alert",
-    "alert rule": "alert", "alert name(s)": "alert", "triggered by": "alert", "trigger": "trigger",
-    "severity": "severity", "priority": "severity", "severity level": "severity", "default severity": "severity",
-    "response time": "response_time", "sla": "response_time", "respond within": "response_time", "time to respond": "response_time",
-    "threshold": "threshold", "thresholds": "threshold",
-    "time": "schedule", "schedule": "schedule", "frequency": "schedule", "cadence": "schedule", "runs": "schedule", "when": "schedule",
-    "duration": "duration", "estimated time": "duration", "estimated duration": "duration", "time required": "duration",
-    "owner": "owner", "team": "owner", "responsible": "owner", "owned by": "owner", "owners": "owner", "service owner": "owner",
-    "description": "description", "purpose": "description", "summary": "description", "impact": "description",
-    "communication": "communication", "retention": "retention", "data loss risk": "note", "service": "service",
-    "last updated": "version", "last reviewed": "version", "version": "version", "next review": "version", "environment": "note",
-    "category": "category", "tags": "note", "author": "note", "type": "note", "slack channel": "contact", "email": "contact",
-    "on-call": "contact", "component": "service", "status": "note", "affected service": "service", "affected services": "service",
-}  # fmt: skip
-_LINE = re.compile(r"^\s*(?:[-*+]\s+)?(?:\*\*|__)?\s*([A-Za-z][A-Za-z ()-]{1,30}?)\s*(?:\*\*|__)?\s*:\s*(?:\*\*|__)?\s*(.*?)\s*$")
+_FIELDS = {
+    "alert": "alert|alerts|alert name|alert names|alertname|alert rule|alert name(s)|triggered by",
+    "severity": "severity|priority|severity level|default severity",
+    "response_time": "response time|sla|respond within|time to respond",
+    "threshold": "threshold|thresholds",
+    "schedule": "time|schedule|frequency|cadence|runs|when",
+    "duration": "duration|estimated time|estimated duration|time required",
+    "owner": "owner|team|responsible|owned by|owners|service owner",
+    "description": "description|purpose|summary|impact",
+    "communication": "communication",
+    "retention": "retention",
+    "service": "service|component|affected service|affected services",
+    "version": "last updated|last reviewed|version|next review",
+    "category": "category",
+    "contact": "slack channel|email|on-call",
+    "note": "data loss risk|environment|tags|author|type|status|trigger",
+}
+_KEYS = {word: name for name, words in _FIELDS.items() for word in words.split("|")}
+_LINE = re.compile(
+    r"^\s*(?:[-*+]\s+)?(?:\*\*|__)?\s*([A-Za-z][A-Za-z ()-]{1,30}?)\s*(?:\*\*|__)?\s*:\s*(?:\*\*|__)?\s*(.*?)\s*$"
+)
 _NAME = re.compile(r"`([A-Za-z_][\w:.-]*)`")
-_SEVERITIES = re.compile(r"\b(critical|warning|high|medium|low|info(?:rmational)?|page|ticket|p[0-4]|sev[- ]?[0-5]|s[1-4]|emergency|major|minor)\b", re.IGNORECASE)
+_SEVERITIES = re.compile(
+    r"\b(critical|warning|high|medium|low|info(?:rmational)?|page|ticket|p[0-4]|sev[- ]?[0-5]|s[1-4]|emergency|"
+    r"major|minor)\b",
+    re.IGNORECASE,
+)
 COMPARED = re.compile(r"[<>≥≤]=?\s*\d|\b(?:above|below|over|under|exceeds?|more than|less than)\s+\d")
 _CLOCK = re.compile(r"\b(\d{1,2}):(\d{2})\s*(AM|PM)?\b", re.IGNORECASE)
 _DAYS = {"sunday": 0, "monday": 1, "tuesday": 2, "wednesday": 3, "thursday": 4, "friday": 5, "saturday": 6}
@@ -93,8 +102,8 @@ def read_block(block: Block, into: Fields) -> bool:
         return False
     for item, found in items:
         text = item.children[0].text
-        for row, key, value in found:
-            _take(key, value, item.line + row, text.split("\n")[row], into)
+        for offset, key, value in found:
+            _take(key, value, item.line + offset, text.split("\n")[offset], into)
     return True
 
 
@@ -155,8 +164,8 @@ def cron(text: str) -> str | None:
         return "0 * * * *"
     every = re.search(r"every (\d+) (hour|minute)", lowered)
     if every:
-        step = every.group(1)
-        return f"0 */{step} * * *" if every.group(2) == "hour" else f"*/{step} * * * *"
+        count = every.group(1)
+        return f"0 */{count} * * *" if every.group(2) == "hour" else f"*/{count} * * * *"
     if hour is None:
         return None
     if day is not None:

@@ -5,6 +5,7 @@ Each handler takes the wrapper off and judges the rest; importing this module co
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from runbooks.compiler import programs, risk, sql
 from runbooks.compiler.risk import judge_again, judge_source, program_name
@@ -36,8 +37,8 @@ _PREFIX: dict[str, tuple[frozenset[str], int]] = {
     "gosu": (frozenset(), 1),
 }
 _EXEC_TAKES = frozenset(
-    "-u --user -w --workdir -e --env --env-file -c --container -n --namespace --index --detach-keys --context -f --file "
-    "-p --project-name --kubeconfig -l --pod-running-timeout -H --host --project-directory --profile".split()
+    "-u --user -w --workdir -e --env --env-file -c --container -n --namespace --index --detach-keys --context -f "
+    "--file -p --project-name --kubeconfig -l --pod-running-timeout -H --host --project-directory --profile".split()
 )
 _SSH_TAKES = frozenset("-i -p -l -o -F -J -L -R -D -b -c -m -W -S -Q -E -e -w -B -I -O".split())
 _SQL_VALUE = {
@@ -48,8 +49,12 @@ _SQL_VALUE = {
     "cqlsh": ("-e", "--execute"),
     "sqlcmd": ("-Q", "-q"),
 }
-_MONGO_WRITES = re.compile(r"\.(?:drop|delete|remove|update|replace|rename|findAndModify|insert)|killOp|shutdown", re.IGNORECASE)
-_MONGO_READS = re.compile(r"\.(?:find|count|stats|status|serverStatus|currentOp|getCollection|aggregate|explain|isMaster|hello|conf)")
+_MONGO_WRITES = re.compile(
+    r"\.(?:drop|delete|remove|update|replace|rename|findAndModify|insert)|killOp|shutdown", re.IGNORECASE
+)
+_MONGO_READS = re.compile(
+    r"\.(?:find|count|stats|status|serverStatus|currentOp|getCollection|aggregate|explain|isMaster|hello|conf)"
+)
 
 
 def _skip(words: Sequence[Word], takes: frozenset[str], own: int) -> list[Word]:
@@ -193,7 +198,9 @@ def _shell(invocation: Invocation, depth: int) -> Verdict:
             inner = args[index + 1]
             return judge_source(inner.value, depth, "sh -c")
         if not word.value.startswith("-"):
-            return risk.judge_script(word.value if "." in word.value else word.value + ".sh", [w.value for w in args[index + 1 :]])
+            return risk.judge_script(
+                word.value if "." in word.value else word.value + ".sh", [w.value for w in args[index + 1 :]]
+            )
     if invocation.stdin == "heredoc":
         return judge_source(invocation.heredoc, depth, "shell script on standard input")
     if invocation.stdin:
@@ -254,7 +261,7 @@ def _sql_client(invocation: Invocation, depth: int) -> Verdict:
     name = program_name(invocation.words[0].value)
     args = invocation.words[1:]
     options = _SQL_VALUE[name]
-    texts = [b.value for a, b in zip(args, args[1:], strict=False) if _is_sql_option(a.value, options)]
+    texts = [b.value for a, b in pairwise(args) if _is_sql_option(a.value, options)]
     texts += [a.value.partition("=")[2] for a in args if a.value.startswith(options[1] + "=")]
     values = [a.value for a in args]
     verdict = Verdict()
@@ -310,11 +317,15 @@ def _redis(invocation: Invocation, depth: int) -> Verdict:
 
 def _mongo(invocation: Invocation, depth: int) -> Verdict:
     args = [w.value for w in invocation.words[1:]]
-    for option, text in zip(args, args[1:], strict=False):
+    for option, text in pairwise(args):
         if option == "--eval":
             if _MONGO_WRITES.search(text):
                 return Verdict("destroy", "a MongoDB script that writes")
-            return Verdict("read", "a MongoDB query") if _MONGO_READS.search(text) else Verdict("disrupt", "a MongoDB script")
+            return (
+                Verdict("read", "a MongoDB query")
+                if _MONGO_READS.search(text)
+                else Verdict("disrupt", "a MongoDB script")
+            )
     if invocation.stdin or any(a.endswith(".js") for a in args):
         return Verdict("disrupt", "a MongoDB script", {"opaque": "a script"})
     return Verdict("blocked", "opens a session", {"interactive": "opens a session"})

@@ -9,7 +9,8 @@ from runbooks.compiler.contract import Runbook
 from runbooks.compiler.sections import Section
 
 _STRONG = frozenset(
-    "symptoms pre_deployment post_deployment rollback deployment immediate diagnosis resolution verification escalation prevention".split()
+    "symptoms pre_deployment post_deployment rollback deployment immediate diagnosis resolution verification "
+    "escalation prevention".split()
 )
 
 
@@ -102,7 +103,9 @@ def checklists_only(section: Section) -> bool:
 # -- walking ---------------------------------------------------------------------------------------
 
 
-def process(section: Section, category: str | None, trail: list[str], runbooks: list[Runbook], context: Context) -> None:
+def process(
+    section: Section, category: str | None, trail: list[str], runbooks: list[Runbook], context: Context
+) -> None:
     """Make a runbook, a reference, a checklist or a container of ``section``."""
     reference = titles.reference_of(section.title)
     below = explicit_below(section)
@@ -110,7 +113,9 @@ def process(section: Section, category: str | None, trail: list[str], runbooks: 
         _prose_only(section, context)
     elif is_explicit(section) and not below:
         runbooks.append(make_runbook(section, category, trail, context))
-    elif reference and section.level > 1 and not below and not is_explicit(section) and not _several(section, reference):
+    elif (
+        reference and section.level > 1 and not below and not is_explicit(section) and not _several(section, reference)
+    ):
         context.references.append(references.build(section, _kind(reference), context))
     elif checklists_only(section) and not below:
         _checklist_section(section, context)
@@ -129,7 +134,11 @@ def process(section: Section, category: str | None, trail: list[str], runbooks: 
 def _several(section: Section, reference: str) -> bool:
     """Command sets and code tables under one heading are looked up one by one."""
     children = [c for c in section.children if c.kind == "heading"]
-    return reference in ("other", "error_codes") and len(children) > 1 and all(titles.reference_of(c.title) for c in children)
+    return (
+        reference in ("other", "error_codes")
+        and len(children) > 1
+        and all(titles.reference_of(c.title) for c in children)
+    )
 
 
 def _kind(reference: str) -> str:
@@ -252,7 +261,9 @@ def _listed_thresholds(runbook: Runbook) -> None:
         for step in phase["steps"]:
             for block in step["blocks"]:
                 if block["kind"] == "text":
-                    runbook["thresholds"] += [titles.bare(row) for row in block["text"].split("\n") if metadata.COMPARED.search(row)]
+                    runbook["thresholds"] += [
+                        titles.bare(row) for row in block["text"].split("\n") if metadata.COMPARED.search(row)
+                    ]
 
 
 def _schedule(section: Section, fields: metadata.Fields, runbook: Runbook) -> None:
@@ -263,7 +274,9 @@ def _schedule(section: Section, fields: metadata.Fields, runbook: Runbook) -> No
 
 def _body(section: Section, body: list[Block], runbook: Runbook, fields: metadata.Fields, context: Context) -> None:
     own = titles.phase_of(section.title)
-    main = phases.start(own if own and own != "symptoms" else "procedure", section.title.text, section.line, section.title.time_box_s)
+    main = phases.start(
+        own if own and own != "symptoms" else "procedure", section.title.text, section.line, section.title.time_box_s
+    )
     view = Section(section.title, section.line, section.level, section.kind, section.raw, section.end_line, body)
     view.children = [c for c in section.children if c.kind == "heading" or not titles.phase_of(c.title)]
     phases.take_blocks(body, view, main, context)
@@ -281,7 +294,9 @@ def _hoisted(children: list[Section]) -> list[Section]:
     """“Related documentation” at the end of a phase belongs to the runbook, not to the phase."""
     out: list[Section] = []
     for child in children:
-        related = [c for c in child.children if c.kind == "lead" and (titles.reference_of(c.title) or "").startswith("related")]
+        related = [
+            c for c in child.children if c.kind == "lead" and (titles.reference_of(c.title) or "").startswith("related")
+        ]
         child.children = [c for c in child.children if c not in related]
         out += [child, *related]
     return out
@@ -349,12 +364,16 @@ def _take_symptoms(child: Section, runbook: Runbook, context: Context) -> None:
             for item in block.children:
                 text = item.children[0].text if item.children else ""
                 runbook["symptoms"].append(text)
-                runbook["evidence"].append({"line": item.line, "field": "symptom", "text": context.text(item.line, item.end_line)["text"]})
+                runbook["evidence"].append(
+                    {"line": item.line, "field": "symptom", "text": context.text(item.line, item.end_line)["text"]}
+                )
                 if metadata.COMPARED.search(text):
                     runbook["thresholds"].append(text)
         elif block.kind == "paragraph":
             runbook["symptoms"].append(" ".join(block.text.split()))
-            runbook["evidence"].append({"line": block.line, "field": "symptom", "text": context.text(block.line, block.end_line)["text"]})
+            runbook["evidence"].append(
+                {"line": block.line, "field": "symptom", "text": context.text(block.line, block.end_line)["text"]}
+            )
         elif block.kind != "rule":
             _loose(block, child, context)
     for nested in child.children:

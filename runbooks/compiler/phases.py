@@ -113,10 +113,7 @@ def _take_plain_fence(block: Block, title: str, out: Phase, context: Context) ->
 
 
 def _manual(title: str, line: int, out: Phase) -> Step:
-    step: Step = {
-        "number": "1", "title": title or "Read this", "line": line, "time_box_s": None, "condition": None, "optional": False,
-        "manual": True, "option_group": None, "links": [], "prose": [], "commands": [], "blocks": [],
-    }  # fmt: skip
+    step = trees.empty_step("1", title or "Read this", line)
     out["steps"].append(step)
     return step
 
@@ -136,7 +133,16 @@ def _take_bullets(block: Block, section: Section, numbered: bool, out: Phase, co
 
 def _is_procedure(block: Block, out: Phase) -> bool:
     """Bullets of an acting phase without numbered steps are its acts."""
-    return out["phase"] in ("immediate", "diagnosis", "resolution", "procedure", "rollback", "deployment", "communication", "post_incident") and bool(block.children)
+    return out["phase"] in (
+        "immediate",
+        "diagnosis",
+        "resolution",
+        "procedure",
+        "rollback",
+        "deployment",
+        "communication",
+        "post_incident",
+    ) and bool(block.children)
 
 
 def _take_items(block: Block, out: Phase, context: Context) -> None:
@@ -145,7 +151,9 @@ def _take_items(block: Block, out: Phase, context: Context) -> None:
         if first is None or first.kind != "paragraph":
             continue
         task = re.match(r"\[[ xX]\]\s+", first.text)
-        out["items"].append({"line": item.line, "text": first.text[task.end() :] if task else first.text, "checkbox": bool(task)})
+        out["items"].append(
+            {"line": item.line, "text": first.text[task.end() :] if task else first.text, "checkbox": bool(task)}
+        )
         for nested in item.children[1:]:
             if nested.kind in ("bullets", "numbered"):
                 _take_items(nested, out, context)
@@ -188,7 +196,9 @@ def _take_step_section(child: Section, draft: Draft, out: Phase, context: Contex
     for nested in child.children:
         option = titles.OPTION.match(nested.title.text)
         if option:
-            inner = Draft(nested.title.text, nested.line, f"{draft.number}{option.group(1)}", f"{draft.number}@{child.line}")
+            inner = Draft(
+                nested.title.text, nested.line, f"{draft.number}{option.group(1)}", f"{draft.number}@{child.line}"
+            )
             _take_step_section(nested, inner, out, context)
         else:
             step["prose"].append(context.text(nested.line, nested.end_line or nested.line))

@@ -27,8 +27,18 @@ _EDGE = r"(?<![\w$./{{-]){}(?![\w=(-])"
 # (pattern, type or "") of literals that stand for a real value; group 1 or the whole match is the name
 _LITERALS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]+)*"), "secret"),
-    (re.compile(r"[\w.+-]+@(?:[\w-]+\.)*(?:example|yourdomain|your-?company|mydomain|domain|acme)\.(?:com|org|net|io)\b"), "email"),
-    (re.compile(r"(?<![@\w.-])(?:[\w-]+\.)*(?:example|yourdomain|your-domain|your-?company|mydomain)\.(?:com|org|net|io|local)\b"), "host"),
+    (
+        re.compile(
+            r"[\w.+-]+@(?:[\w-]+\.)*(?:example|yourdomain|your-?company|mydomain|domain|acme)\.(?:com|org|net|io)\b"
+        ),
+        "email",
+    ),
+    (
+        re.compile(
+            r"(?<![@\w.-])(?:[\w-]+\.)*(?:example|yourdomain|your-domain|your-?company|mydomain)\.(?:com|org|net|io|local)\b"
+        ),
+        "host",
+    ),
     (re.compile(r"(?<![\w$./-])(?:your|some)(?:[-_.][A-Za-z0-9]+)+(?![\w=])", re.IGNORECASE), ""),
     (re.compile(_EDGE.format(rf"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*_(?:{_ENDS})")), ""),
     (re.compile(_EDGE.format(r"(?:NAMESPACE|POD_?NAME|HOSTNAME|PODNAME|CONTAINER|USERNAME|PASSWORD)")), ""),
@@ -36,7 +46,12 @@ _LITERALS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=['\"])uuid(?=['\"])"), "text"),
     (re.compile(r"(?<=['\"])(?:new|old)?[-_]?passw(?:or)?d(?=['\"])(?!\"\s*:)"), "secret"),
     (re.compile(r"(?<![\w.])(?:1\.2\.3\.4|x\.x\.x\.x|(?:203\.0\.113|198\.51\.100|192\.0\.2)\.\d{1,3})(?![\w.])"), "ip"),
-    (re.compile(r"(?<![\w-])[\w.-]*20\d\d[-_]?[01]\d[-_]?[0-3]\d[\w.-]*\.(?:sql|gz|tar|dump|bak|zip|log|prof|tgz|json|csv)[\w.]*"), "text"),
+    (
+        re.compile(
+            r"(?<![\w-])[\w.-]*20\d\d[-_]?[01]\d[-_]?[0-3]\d[\w.-]*\.(?:sql|gz|tar|dump|bak|zip|log|prof|tgz|json|csv)[\w.]*"
+        ),
+        "text",
+    ),
     (re.compile(r"(?<![\w-])20\d\d-[01]\d-[0-3]\d(?:[T ]\d\d:\d\d(?::\d\d)?Z?)?(?![\w-])"), "timestamp"),
     (re.compile(r"(?<![\w.])[A-Za-z]+_1[5-9]\d{8}(?:\.\w+)+\b"), "text"),
     (re.compile(r"(?<![\w-])[a-z][a-z0-9]*(?:-[a-z0-9]+)*-[0-9a-f]{8,10}-[a-z0-9]{5}(?![\w-])"), "pod"),
@@ -84,9 +99,14 @@ def type_of(name: str, before: str = "") -> str:
 
 
 def find(
-    text: str, *, line: int, variables: Iterable[shell.Variable] = (), assigned: Iterable[str] = (), language: str = "shell",
+    text: str,
+    *,
+    line: int,
+    variables: Iterable[shell.Variable] = (),
+    assigned: Iterable[str] = (),
+    language: str = "shell",
     programs: Iterable[str] = (),
-) -> list[Parameter]:  # fmt: skip
+) -> list[Parameter]:
     """The parameters of one command, in order of appearance, each name once.
 
     ``line`` is the command's first line; ``variables`` are those its grammar found (rows relative to
@@ -100,7 +120,7 @@ def find(
         marks += [(m.start(), m.group(1), "bracket", "") for m in BRACKET.finditer(text)]
     elif language != "query":
         marks += _plausible(text, list(_literals(text)), language, frozenset(programs))
-    found = {name: _parameter(text, at, name, notation, kind, line) for at, name, notation, kind in sorted(marks, reverse=True)}
+    found = {mark[1]: _parameter(text, mark, line) for mark in sorted(marks, reverse=True)}
     for variable in variables:
         if variable.name not in found and _asked_for(variable.name, set(assigned)):
             found[variable.name] = _env(variable, line)
@@ -139,7 +159,8 @@ def _env(variable: shell.Variable, line: int) -> Parameter:
     return out
 
 
-def _parameter(text: str, at: int, name: str, notation: str, kind: str, line: int) -> Parameter:
+def _parameter(text: str, mark: Mark, line: int) -> Parameter:
+    at, name, notation, kind = mark
     row = text.count("\n", 0, at)
     before = text[text.rfind("\n", 0, at) + 1 : at].rstrip("'\"")
     out: Parameter = {

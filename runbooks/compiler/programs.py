@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -92,7 +93,7 @@ def has_option(args: Sequence[str], option: str, *, exact: bool = False) -> bool
         return any(not a.startswith("-") for a in args)
     if "=" in option:
         name, _, value = option.partition("=")
-        return option in args or any(a == name and b == value for a, b in zip(args, args[1:], strict=False))
+        return option in args or any(a == name and b == value for a, b in pairwise(args))
     cluster = not exact and len(option) == 2 and option[0] == "-" and option[1].isalpha()
     for arg in args:
         if arg == option or (option.startswith("--") and arg.startswith(option + "=")):

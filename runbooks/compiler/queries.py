@@ -13,9 +13,13 @@ _PROMQL = re.compile(
     rf"^\s*(?:\(*\s*)*(?:\d+(?:\.\d+)?\s*[-+*/]\s*\(*)?\s*(?:(?:{_FUNCTIONS})\s*(?:(?:by|without)\s*\([^)]*\)\s*)?\(|[a-zA-Z_:][\w:]*\s*{_SELECTOR}"
     r"|[a-zA-Z_:][\w:]*\s*\[\d+[smhdwy]\])"
 )
-_PROM_BODY = re.compile(r"\[\d+[smhdwy](?::\d*[smhdwy]?)?\]|\{[^}]*=~?\s*\"|\bby\s*\(|_total\b|_bucket\b|_seconds\b|_bytes\b|\boffset\s+\d+[smhd]")
+_PROM_BODY = re.compile(
+    r"\[\d+[smhdwy](?::\d*[smhdwy]?)?\]|\{[^}]*=~?\s*\"|\bby\s*\(|_total\b|_bucket\b|_seconds\b|_bytes\b|\boffset\s+\d+[smhd]"
+)
 _LOGQL = re.compile(rf"^\s*(?:(?:{_FUNCTIONS}|bytes_rate)\s*(?:by\s*\([^)]*\)\s*)?\(\s*)*{_SELECTOR}[^}}]*\}}")
-_LUCENE_TERM = r"(?:NOT\s+)?\(?[@\w.*-]+:\s*(?:\"[^\"]*\"|\[[^\]]+ TO [^\]]+\]|[<>]=?\s*[\w.]+|\([^)]*\)|[^\s:\"/][^\s\"]*)\)?"
+_LUCENE_TERM = (
+    r"(?:NOT\s+)?\(?[@\w.*-]+:\s*(?:\"[^\"]*\"|\[[^\]]+ TO [^\]]+\]|[<>]=?\s*[\w.]+|\([^)]*\)|[^\s:\"/][^\s\"]*)\)?"
+)
 _LUCENE = re.compile(rf"^\s*{_LUCENE_TERM}(?:\s+(?:AND|OR|NOT|and|or|not)\s+{_LUCENE_TERM})*\s*$")
 _LUCENE_SURE = re.compile(r"\b(?:AND|OR)\b|@timestamp|\[[^\]]+ TO [^\]]+\]|:[<>]")
 _NOT_RANGE = re.compile(r"[)\]]\s+by\s*\(")
@@ -28,7 +32,10 @@ def kind_of(text: str) -> str | None:
         return None
     if _LOGQL.match(body):
         return "logql"
-    if _PROMQL.match(body) and (_PROM_BODY.search(body) or body.count("(") == body.count(")") and "{" not in body and "$" not in body and _looks_numeric(body)):
+    if _PROMQL.match(body) and (
+        _PROM_BODY.search(body)
+        or (body.count("(") == body.count(")") and "{" not in body and "$" not in body and _looks_numeric(body))
+    ):
         return "promql"
     first = body.split("\n", 1)[0]
     if _LUCENE_SURE.search(first) and _LUCENE.match(first):
@@ -68,7 +75,9 @@ def _depth(line: str) -> int:
 
 def _goes_on(line: str, following: str) -> bool:
     joint = re.compile(r"^\s*(?:\||and\b|or\b|unless\b|AND\b|OR\b|[-+*/><]|==|by\s*\(|on\s*\(|group_left)")
-    return bool(following.strip() and (joint.match(following) or line.rstrip().endswith(("|", "+", "*", "/", ",", "AND", "OR"))))
+    return bool(
+        following.strip() and (joint.match(following) or line.rstrip().endswith(("|", "+", "*", "/", ",", "AND", "OR")))
+    )
 
 
 def problem(kind: str, text: str) -> tuple[str, str] | None:

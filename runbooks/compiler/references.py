@@ -4,7 +4,6 @@ import re
 
 from runbooks.compiler import inline
 from runbooks.compiler.blocks import Block, walk
-from runbooks.compiler.commands import attach_remarks
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import Reference, Row
 from runbooks.compiler.sections import Section
@@ -49,7 +48,7 @@ def take_block(block: Block, reference: Reference, context: Context) -> None:
 def _take_fence(block: Block, reference: Reference, context: Context) -> None:
     compiled = context.fence(block)
     if compiled.commands:
-        attach_remarks(compiled.entries)
+        compiled.attach()
         reference["commands"] += compiled.commands
     else:
         reference["blocks"].append(compiled.block())

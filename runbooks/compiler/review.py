@@ -9,7 +9,10 @@ from runbooks.compiler.contract import Document, Finding
 from runbooks.compiler.findings import make
 from runbooks.compiler.sections import Section
 
-_INCOMPLETE = re.compile(r"\+?\d[\d-]*-x{2,}[-x]*|\[insert[^\]]*\]|\[your[^\]]*\]|\bTBD\b|\bTODO\b|@(?:company|example|yourdomain)\.com\b|\b(?:[\w-]+\.)*yourdomain\.com\b", re.IGNORECASE)
+_INCOMPLETE = re.compile(
+    r"\+?\d[\d-]*-x{2,}[-x]*|\[insert[^\]]*\]|\[your[^\]]*\]|\bTBD\b|\bTODO\b|@(?:company|example|yourdomain)\.com\b|\b(?:[\w-]+\.)*yourdomain\.com\b",
+    re.IGNORECASE,
+)
 
 
 def of_document(document: Document, root: Section, lines: list[str]) -> list[Finding]:
@@ -36,7 +39,13 @@ def _relative_links(lines: list[str]) -> Iterator[Finding]:
     for number, line in enumerate(lines, 1):
         for target in inline.links(line) if "](" in line else ():
             if re.match(r"\.{0,2}/|[\w-]+(?:/[\w.-]+)*\.(?:md|html|pdf|yml|yaml)\b", target):
-                yield make(number, "link.relative", "info", f"{target} lies outside of this document.", "Import it too, or use a full address.")
+                yield make(
+                    number,
+                    "link.relative",
+                    "info",
+                    f"{target} lies outside of this document.",
+                    "Import it too, or use a full address.",
+                )
 
 
 def _contacts(document: Document) -> Iterator[Finding]:
@@ -58,7 +67,12 @@ def _alerts(document: Document) -> Iterator[Finding]:
             owners[alert].append((runbook["line"], runbook["title"]))
     for alert, places in owners.items():
         for line, title in places[1:]:
-            yield make(line, "alert.duplicate", "warning", f"{alert} already has the runbook “{places[0][1]}” (line {places[0][0]}), besides “{title}”.")
+            yield make(
+                line,
+                "alert.duplicate",
+                "warning",
+                f"{alert} already has the runbook “{places[0][1]}” (line {places[0][0]}), besides “{title}”.",
+            )
     for reference in document["references"]:
         if reference["kind"] != "alert_index":
             continue
@@ -66,7 +80,12 @@ def _alerts(document: Document) -> Iterator[Finding]:
             names = [v for k, v in row["cells"].items() if re.search(r"rule|alert name", k, re.IGNORECASE)]
             for name in names:
                 if re.fullmatch(r"[A-Z]\w{4,}", name) and name not in owners:
-                    yield make(row["line"], "alert.without-runbook", "warning", f"No runbook of this document names the alert {name}.")
+                    yield make(
+                        row["line"],
+                        "alert.without-runbook",
+                        "warning",
+                        f"No runbook of this document names the alert {name}.",
+                    )
 
 
 def _endings(document: Document) -> Iterator[Finding]:

@@ -11,7 +11,10 @@ from runbooks.compiler.verdict import Verdict
 MAX_DEPTH = 6
 _SCRIPT = re.compile(r"\.(?:sh|bash|py|rb|pl|js|ts|php|ps1|bat|exs?)$")
 _SYSTEM_BIN = re.compile(r"^(?:/usr)?(?:/local)?/s?bin/")
-_RESTORES = re.compile(r"(?:^|[-_/.])(?:restore|wipe|destroy|purge|drop|delete|truncate|cleanup|reset[-_]?(?:db|data|database|cluster)|(?:db|data|hard)[-_]reset)", re.IGNORECASE)
+_RESTORES = re.compile(
+    r"(?:^|[-_/.])(?:restore|wipe|destroy|purge|drop|delete|truncate|cleanup|reset[-_]?(?:db|data|database|cluster)|(?:db|data|hard)[-_]reset)",
+    re.IGNORECASE,
+)
 _TAKES_LONG = re.compile(
     r"backup|restore|recover|migrat|load-?test|scan|reindex|rebuild|import|export|benchmark|dump", re.IGNORECASE
 )
@@ -21,9 +24,14 @@ SECRET_NAME = re.compile(
     r"|_key\b|\burl\b|auth",
     re.IGNORECASE,
 )
-_SECRET_FILE = re.compile(r"(?:^|/)\.env(?:\.\w+)*$|\.(?:pem|key|p12|jks|pfx)$|(?:^|/)(?:id_rsa|\.pgpass|\.netrc|shadow)$")
-_SAVED = re.compile(r"\.(?:prof|pprof|txt|log|json|csv|tsv|sql|dump|dmp|gz|bz2|xz|zst|tar|tgz|out|html|pcap|svg|png|ya?ml|bak|heap|hprof|trace|xml|md)$")
+_SECRET_FILE = re.compile(
+    r"(?:^|/)\.env(?:\.\w+)*$|\.(?:pem|key|p12|jks|pfx)$|(?:^|/)(?:id_rsa|\.pgpass|\.netrc|shadow)$"
+)
+_SAVED = re.compile(
+    r"\.(?:prof|pprof|txt|log|json|csv|tsv|sql|dump|dmp|gz|bz2|xz|zst|tar|tgz|out|html|pcap|svg|png|ya?ml|bak|heap|hprof|trace|xml|md)$"
+)
 _SYSTEM_PATH = re.compile(r"^/(?:etc|usr|bin|sbin|boot|lib|lib64|dev|proc|sys|var/lib|var/log|root)(?:/|$)")
+_PRINTERS = frozenset(["cat", "less", "head", "tail", "grep", "more", "base64", "strings"])
 _READING = {"echo", "printf", "cat", ":", "true"}
 
 Handler = Callable[[Invocation, int], Verdict]
@@ -103,7 +111,9 @@ def program_name(raw: str) -> str:
 
 def judge_again(invocation: Invocation, words: list[Word], depth: int) -> Verdict:
     """The verdict of the same command line with other words (a wrapper taken off)."""
-    inner = Invocation(words, invocation.row, invocation.stdin, invocation.heredoc, [], invocation.before, invocation.after)
+    inner = Invocation(
+        words, invocation.row, invocation.stdin, invocation.heredoc, [], invocation.before, invocation.after
+    )
     return _judge_words(inner, depth + 1)
 
 
@@ -145,16 +155,18 @@ def _judge_redirect(redirect: Redirect, invocation: Invocation, verdict: Verdict
 
 def _truncates(invocation: Invocation) -> bool:
     words = [w.value for w in invocation.words]
-    return words[0] in (":", "true") or words == ["cat", "/dev/null"] or words in (["echo"], ["echo", ""], ["echo", "-n"])
+    return (
+        words[0] in (":", "true") or words == ["cat", "/dev/null"] or words in (["echo"], ["echo", ""], ["echo", "-n"])
+    )
 
 
 def _secrets(invocation: Invocation, verdict: Verdict) -> None:
     """Printing an environment is a secret unless what follows in the pipe filters secrets out."""
     name = program_name(invocation.words[0].value)
     args = [w.value for w in invocation.words[1:]]
-    if name in ("cat", "less", "head", "tail", "grep", "more", "base64", "strings") and any(map(_SECRET_FILE.search, args)):
-        if not (name == "grep" and not SECRET_NAME.search(" ".join(args))):
-            verdict.flag("secret", "prints a file that holds secrets")
+    prints = name in _PRINTERS and not (name == "grep" and not SECRET_NAME.search(" ".join(args)))
+    if prints and any(map(_SECRET_FILE.search, args)):
+        verdict.flag("secret", "prints a file that holds secrets")
     if "secret" not in verdict.flags or not invocation.after:
         return
     following = invocation.after[0]

@@ -38,7 +38,17 @@ def build(blocks: list[Block], lines: int) -> Section:
         if block.kind == "heading":
             while stack[-1].kind == "lead" or stack[-1].level >= block.level:
                 stack.pop()
-            _push(stack, Section(titles.read(inline.plain(block.text)), block.line, block.level, "heading", block.text, block.end_line))
+            _push(
+                stack,
+                Section(
+                    titles.read(inline.plain(block.text)),
+                    block.line,
+                    block.level,
+                    "heading",
+                    block.text,
+                    block.end_line,
+                ),
+            )
             continue
         if block.kind == "rule" and stack[-1].kind == "lead":
             while stack[-1].kind == "lead":

@@ -8,13 +8,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 from runbooks.compiler import shell_lines
 
-ANGLE = re.compile(r"(?<![<\w])<(?![<\s])([A-Za-z#][^<>\n|&;$`\"'(){}=\\]{0,60}?)(?<!\s)>(?!>)|(?<=[/:=@.,_-])<([A-Za-z][\w .:-]{0,60}?)>")
+ANGLE = re.compile(
+    r"(?<![<\w])<(?![<\s])([A-Za-z#][^<>\n|&;$`\"'(){}=\\]{0,60}?)(?<!\s)>(?!>)"
+    r"|(?<=[/:=@.,_-])<([A-Za-z][\w .:-]{0,60}?)>"
+)
 CHOICE = re.compile(r"(?<=\s)\[([\w./-]+(?:\|[\w./-]+)+)\](?=\s|$)")
 TEMPLATE = re.compile(r"\{\{-?\s*([A-Za-z_][\w .-]*?)\s*-?\}\}")
 
@@ -209,7 +213,7 @@ class _Reader:
 
     def _pipeline(self, node: Node) -> list[Invocation]:
         parts = [self.visit(child) for child in node.named_children if child.type != "comment"]
-        for left, right in zip(parts, parts[1:], strict=False):
+        for left, right in pairwise(parts):
             for invocation in right[:1]:
                 invocation.stdin = invocation.stdin or "pipe"
                 invocation.before = left[-1].words[0].value if left else ""

@@ -103,30 +103,37 @@ def scan_line(line: str, state: _Scan) -> None:
         if state.quote == "'":
             state.quote = "" if char == "'" else "'"
         elif char == "\\":
-            if index == size - 1:
-                state.continued = True
+            state.continued = index == size - 1
             index += 1
         elif state.quote == '"':
             state.quote = "" if char == '"' else '"'
-        elif char in "'\"":
-            state.quote = char
         elif char == "#" and (index == 0 or line[index - 1] in " \t;"):
             return
-        elif char == "(":
-            state.depth += 1
-        elif char == ")":
-            state.depth = max(0, state.depth - 1)
-        elif char == "<" and line.startswith("<<", index) and not line.startswith("<<<", index):
-            match = _HEREDOC.match(line, index)
-            if match:
-                state.heredocs += ((match.group(3), bool(match.group(1))),)
-                index = match.end() - 1
-        elif line.startswith("<<<", index):
-            index += 2
+        else:
+            index = _scan_bare(line, index, state)
         index += 1
     tail = line.rstrip()
-    if not state.quote and (tail.endswith(("|", "&&")) and not tail.endswith("\\|")):
+    if not state.quote and tail.endswith(("|", "&&")) and not tail.endswith("\\|"):
         state.continued = True
+
+
+def _scan_bare(line: str, index: int, state: _Scan) -> int:
+    """One character outside of quotes; returns the index of the last character used."""
+    char = line[index]
+    if char in "'\"":
+        state.quote = char
+    elif char == "(":
+        state.depth += 1
+    elif char == ")":
+        state.depth = max(0, state.depth - 1)
+    elif line.startswith("<<<", index):
+        return index + 2
+    elif line.startswith("<<", index):
+        match = _HEREDOC.match(line, index)
+        if match:
+            state.heredocs += ((match.group(3), bool(match.group(1))),)
+            return match.end() - 1
+    return index
 
 
 def _compound_end(rows: list[str], first: int, last: int) -> int:

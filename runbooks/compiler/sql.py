@@ -244,7 +244,9 @@ def _by_words(words: str) -> Verdict:
         inner = flat[explain.end() :].strip()
         if "ANALYZE" not in explain.group():
             return _rule("read", "EXPLAIN")
-        verdict = _by_words(inner) if not inner.startswith("<") else _rule("disrupt", "EXPLAIN ANALYZE of any statement")
+        verdict = (
+            _by_words(inner) if not inner.startswith("<") else _rule("disrupt", "EXPLAIN ANALYZE of any statement")
+        )
         verdict.flag("long", "EXPLAIN ANALYZE runs its statement")
         return verdict
     tokens = flat.split()

@@ -2,15 +2,15 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import cast
 
-from runbooks.compiler import inline, titles, trees
+from runbooks.compiler import inline, trees
 from runbooks.compiler.blocks import Block, walk
-from runbooks.compiler.commands import Compiled, Remark, attach_remarks, compile_inline
+from runbooks.compiler.commands import Compiled, compile_inline
 from runbooks.compiler.comments import STEP
 from runbooks.compiler.context import Context
-from runbooks.compiler.contract import Command, Step
 from runbooks.compiler.contract import Block as OutBlock
+from runbooks.compiler.contract import Command, Step, Text
+from runbooks.compiler.remarks import Remark, attach_remarks
 
 TITLE_MAX = 160
 _LEADING = frozenset(["label", "alternative", "condition", "wait", "query", "setting"])
@@ -31,21 +31,8 @@ class Draft:
 
 def finish(draft: Draft, context: Context) -> Step:
     """The step of the contract. Everything in its blocks ends up as command, block or prose."""
-    title = titles.read(draft.title)
-    step: Step = {
-        "number": draft.number,
-        "title": title.text,
-        "line": draft.line,
-        "time_box_s": title.time_box_s,
-        "condition": titles.condition_of(title.text),
-        "optional": titles.is_optional(title.text),
-        "manual": False,
-        "option_group": draft.option_group,
-        "links": [],
-        "prose": [],
-        "commands": [],
-        "blocks": [],
-    }
+    step = trees.empty_step(draft.number, draft.title, draft.line)
+    step["option_group"] = draft.option_group
     if draft.rest:
         step["prose"].append({"line": draft.line, "text": draft.rest})
     if draft.entries:
@@ -61,7 +48,7 @@ def finish(draft: Draft, context: Context) -> Step:
 
 def _take_entries(draft: Draft, step: Step) -> None:
     attach_remarks(draft.entries)
-    step["commands"] += [cast(Command, e) for e in draft.entries if not isinstance(e, Remark)]
+    step["commands"] += [e for e in draft.entries if not isinstance(e, Remark)]
     if not step["commands"]:
         remarks = [e for e in draft.entries if isinstance(e, Remark)]
         step["blocks"].append(comment_block(remarks))
@@ -75,7 +62,9 @@ def comment_block(remarks: list[Remark]) -> OutBlock:
         "kind": "comment",
         "tag": None,
         "text": "\n".join(r.text for r in remarks),
-        "notes": [{"line": r.line, "text": r.text, "kind": "instruction" if r.kind == "label" else r.kind} for r in remarks],
+        "notes": [
+            {"line": r.line, "text": r.text, "kind": "instruction" if r.kind == "label" else r.kind} for r in remarks
+        ],
     }
 
 
@@ -94,7 +83,7 @@ def _take(block: Block, step: Step, context: Context) -> None:
 def take_fence(compiled: Compiled, step: Step) -> None:
     """Commands, or the fence as a block when it holds none."""
     if compiled.commands:
-        attach_remarks(compiled.entries)
+        compiled.attach()
         step["commands"] += compiled.commands
         return
     block = compiled.block()
@@ -107,7 +96,8 @@ def take_fence(compiled: Compiled, step: Step) -> None:
 
 def _take_inline(step: Step) -> None:
     """Commands in code spans of the prose and of the title."""
-    for text in [{"line": step["line"], "text": step["title"]}, *step["prose"]]:
+    title: Text = {"line": step["line"], "text": step["title"]}
+    for text in [title, *step["prose"]]:
         for offset, span in inline.code_spans(text["text"]):
             compiled = compile_inline(span, text["line"] + offset)
             if compiled:
@@ -181,7 +171,7 @@ def from_leading_comments(compiled: Compiled) -> list[Draft]:
     drafts: list[Draft] = []
     end = 0
     for entry in compiled.entries:
-        line = entry.line if isinstance(entry, Remark) else cast(Command, entry)["line"]
+        line = entry.line if isinstance(entry, Remark) else entry["line"]
         leads = isinstance(entry, Remark) and entry.kind in _LEADING and line > end + 1
         if not drafts or leads:
             if isinstance(entry, Remark):
@@ -190,10 +180,10 @@ def from_leading_comments(compiled: Compiled) -> list[Draft]:
                 drafts.append(Draft("", line, entries=[entry]))
         else:
             drafts[-1].entries.append(entry)
-        end = line if isinstance(entry, Remark) else cast(Command, entry)["end_line"]
+        end = line if isinstance(entry, Remark) else entry["end_line"]
     for index, draft in enumerate(drafts):
         draft.number = str(index + 1)
-        draft.title = draft.title or (cast(Command, draft.entries[0])["label"] or "Run this")
+        draft.title = draft.title or "Run this"
     return drafts
 
 

@@ -1,11 +1,27 @@
 """What a heading or bold lead says: phase, reference, checklist, step, option, condition, time box."""
 
 import re
+import tomllib
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
-_SECONDS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hr": 3600, "hour": 3600, "d": 86400, "day": 86400}
+_SECONDS = {
+    "s": 1,
+    "sec": 1,
+    "second": 1,
+    "m": 60,
+    "min": 60,
+    "minute": 60,
+    "h": 3600,
+    "hr": 3600,
+    "hour": 3600,
+    "d": 86400,
+    "day": 86400,
+}
 _DURATION = re.compile(
-    r"(\d+(?:\.\d+)?)\s*(?:[-–]\s*(\d+(?:\.\d+)?)\s*)?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\b", re.IGNORECASE
+    r"(\d+(?:\.\d+)?)\s*(?:[-–]\s*(\d+(?:\.\d+)?)\s*)?(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\b",
+    re.IGNORECASE,
 )
 _BOX = re.compile(r"\(([^()]*)\)\s*:?\s*$")
 _BOXED = re.compile(
@@ -16,9 +32,15 @@ _BOXED = re.compile(
 RUNBOOK = re.compile(r"^(?:runbook|playbook|sop|procedure|incident|alert)\s*(?:#?\d+)?\s*[:–—-]\s+(.+)$", re.IGNORECASE)
 STEP = re.compile(r"^step\s+(\d+(?:\.\d+)*[a-z]?)\s*(?:[:.)–—-]\s*|\s+|$)(.*)$", re.IGNORECASE)
 NUMBERED = re.compile(r"^(\d{1,2}(?:\.\d{1,2})*)[.)]?\s+(\S.*)$")
-OPTION = re.compile(r"^(?:option|alternative|approach|method|variant)\s+([A-Z]|\d)\s*(?:[:.)–—-]\s*|$)(.*)$", re.IGNORECASE)
+OPTION = re.compile(
+    r"^(?:option|alternative|approach|method|variant)\s+([A-Z]|\d)\s*(?:[:.)–—-]\s*|$)(.*)$", re.IGNORECASE
+)
 ISSUE = re.compile(r"^(?:issue|problem|scenario|case|symptom|error)\s*#?\d+\s*[:.–—-]\s*(.+)$", re.IGNORECASE)
-_QUALIFIER = re.compile(r"\((?:only )?(?:if|when|as)\s+[^()]*\)\s*$|\boptional(?:ly)?\b|\bif (?:needed|necessary|required|safe|applicable|appropriate|possible|any|desired)\.?$", re.IGNORECASE)
+_QUALIFIER = re.compile(
+    r"\((?:only )?(?:if|when|as)\s+[^()]*\)\s*$|\boptional(?:ly)?\b"
+    r"|\bif (?:needed|necessary|required|safe|applicable|appropriate|possible|any|desired)\.?$",
+    re.IGNORECASE,
+)
 _ALERT_NAME = re.compile(r"^[A-Z][A-Za-z0-9]*(?:_?[A-Z][A-Za-z0-9]*)+$")
 _ALERT_ENDS = re.compile(
     r"(?:Down|High|Low|Failed|Failing|Failure|Failures|Errors?|Missing|Full|Slow|Exhausted|Lag|Unavailable|Crash\w*|Rate|"
@@ -26,63 +48,30 @@ _ALERT_ENDS = re.compile(
     r"Warning|Usage|Saturation|Behind|Backlog|Drift|Burn\w*|Looping|Filling\w*|Absent|Inconsistent|Degraded|Outage|Timeout)$"
 )
 
-# (phase, pattern over the whole lower-case title without its time box); the first hit wins
-_PHASES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (phase, re.compile(pattern))
-    for phase, pattern in (
-        ("symptoms", r"(?:common |key |possible |typical )?(?:symptoms?|signs|indicators|what you see)(?: (?:&|and) \w+)?"),
-        ("pre_deployment", r"pre[- ]?(?:deployment|deploy|release|flight|requisites?|upgrade|rollout)\b.*|before (?:you )?(?:begin|start|deploy\w*).*|prerequisites"),
-        ("post_deployment", r"post[- ]?(?:deployment|deploy|release|upgrade|rollout)\b.*|after (?:the )?deploy\w*.*"),
-        ("post_incident", r"post[- ]?(?:incident|mortem|recovery|resolution)\b.*|after (?:the )?incident.*|follow[- ]?ups?(?: actions?)?|lessons learned"),
-        ("rollback", r"(?:deployment |emergency )?roll[- ]?back(?: (?:steps|procedures?|plan|process|instructions))?|reverting|how to roll ?back"),
-        ("deployment", r"deploy(?:ment|ing)?(?: (?:steps|process|procedure))?"),
-        ("immediate", r"(?:immediate|first|initial|quick|emergency)(?: response| steps?| actions?| mitigation| checks?| fix(?:es)?| triage| assessment)+s?|first[- ]aid|immediately|triage|stop the bleeding|quick (?:fix(?:es)?|mitigation)"),
-        ("diagnosis", r"(?:initial |further |quick )?(?:diagnos(?:is|tics?|e|ing)|investigat(?:ion|e|ing)|troubleshoot(?:ing)?|debug(?:ging)?|analysis|assess(?:ment)?|root[- ]cause(?: analysis)?)(?: (?:steps?|guide|procedure|commands|checks|actions|&|and) ?\w*)*|how to (?:investigate|debug|diagnose|troubleshoot)|(?:possible|common|potential|likely) causes?"),
-        ("resolution", r"(?:possible |quick |full |long[- ]term |short[- ]term |common |permanent )*(?:resol(?:ution|ve|utions)|mitigat(?:ion|e|ions)|remediat(?:ion|e)|fix(?:es|ing)?|solutions?|recovery|workarounds?|corrective actions?|repair|actions?)(?: (?:steps?|actions?|procedures?|options?|strategies|&|and) ?\w*)*|how to (?:fix|resolve|mitigate|recover).*|what to do"),
-        ("verification", r"(?:verif(?:ication|y|ying)|validat(?:ion|e)|confirm(?:ation)?|success criteria|health verification|post[- ]checks?)(?: (?:steps?|of \w+|the \w+|resolution|checklist|recovery|fix|procedure)?\s?\w*)*"),
-        ("escalation", r"escalat(?:ion|e|ing)(?: (?:procedures?|criteria|steps?|policy|process))?|when to escalate|who to (?:contact|call)"),
-        ("prevention", r"prevent(?:ion|ative|ive|ing)?(?: (?:measures?|actions?|steps?|recurrence|maintenance tasks?))*|long[- ]term (?:fix|prevention|actions?)|future prevention"),
-        ("communication", r"communicat(?:ion|e|ions)(?: (?:plan|steps?|template|templates))?|notif(?:y|ication|ications)|stakeholder (?:communication|updates?)|status updates?"),
-        ("procedure", r"(?:detailed |standard |the )?(?:procedures?|steps?|instructions?|process|how[- ]?to|tasks?|runbook|playbook|workflow|actions to take|walkthrough)(?: (?:steps?|details?))?"),
-    )
-)  # fmt: skip
-_BACKGROUND = re.compile(
-    r"(?:overview|introduction|about|purpose|scope|meaning|impact|background|summary|description|context|definitions?|"
-    r"glossary|notes?|details|audience|architecture|full context|what (?:is|does) .*|alert (?:details|description|meaning)|"
-    r"business impact|severity|why .*|assumptions|history|changelog|revision history)"
-)
-_TOC = re.compile(r"(?:table of )?contents|toc|index|on this page")
-_REFERENCES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (kind, re.compile(pattern))
-    for kind, pattern in (
-        ("other", r"accessing .*"),
-        ("escalation_matrix", r"escalation (?:matrix|table|levels?)"),
-        ("escalation_path", r"escalation (?:path|chain|order|timeline)"),
-        ("contacts", r"(?:\w+ )?(?:contacts?|contact (?:information|list|details|info))(?: .*)?|on[- ]?call(?: (?:contacts?|rotation|schedule))?|who to call|escalation contacts"),
-        ("error_codes", r".*\b(?:error|status|exit|return) codes?\b.*"),
-        ("alert_index", r"quick reference(?: .*)?|alert(?:s)? (?:index|overview|reference|list|summary|mapping)|runbook index|list of (?:alerts|runbooks)"),
-        ("alert_rules", r"(?:.* )?alert(?:ing)? (?:configuration|rules?|definitions?)(?: .*)?|prometheus rules?"),
-        ("thresholds", r".*\bthresholds?\b.*|slos?|service level.*"),
-        ("log_queries", r".*\b(?:log|logs|loki|kibana|elasticsearch|splunk) quer(?:y|ies)\b.*"),
-        ("metrics", r"(?!.*dashboard).*\bmetrics?(?: to (?:monitor|watch))?$|(?:useful |key |common )?(?:prometheus |promql )quer(?:y|ies)"),
-        ("dashboards", r".*\bdashboards?$|dashboards? .*|monitoring (?:links|urls)"),
-        ("related_documents", r"(?:related|further|additional|external|useful)?\s*(?:documentation|documents?|docs|links?|reading|resources|references?|runbooks|see also)|see also|references?|appendix.*"),
-        ("related_alerts", r"related alerts?"),
-        ("other", r"(?:quick |useful |common |helpful |handy |basic )+(?:commands?|diagnostics|checks)|.*\b(?:commands|endpoints|diagnostics|cheat ?sheet)$|accessing .*|(?:\w+ )?stack|tools|access"),
-    )
-)  # fmt: skip
-_CHECKLIST = re.compile(r".*\bcheck[- ]?list\b.*")
 _SCHEDULED = re.compile(r"\b(daily|hourly|weekly|monthly|quarterly|nightly|yearly|annual(?:ly)?)\b", re.IGNORECASE)
-_INCIDENT = re.compile(
-    r"troubleshoot|issue|emergenc|incident|outage|error|fail|down\b|leak|corrupt|alert|exhaust|high |slow|crash|lock|problem|"
-    r"unavailab|not (?:working|responding|ready)|won't|cannot|stuck|attack|unauthori|too many|out of|disk space|latency|storm|full\b",
-    re.IGNORECASE,
-)
-_OPERATION = re.compile(
-    r"optimi[sz]|backup|restore|deploy|roll ?back|upgrade|maintenance|migrat|rotat|scal(?:e|ing) |provision|install|configur|setup|"
-    r"onboard|recovery testing|manual health|renew|create|add(?:ing)? |remov|how to|regenerate|procedures? for|release|cleanup|post-incident",
-    re.IGNORECASE,
-)
+_VOCABULARY = Path(__file__).with_name("vocabulary.toml")
+
+
+@cache
+def _vocabulary() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
+    """The tables of ``vocabulary.toml``, each name with one pattern."""
+    with _VOCABULARY.open("rb") as file:
+        tables = tomllib.load(file)
+    return {
+        table: [
+            (name, re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE)) for name, patterns in rows.items()
+        ]
+        for table, rows in tables.items()
+    }
+
+
+def _any_of(patterns: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+
+
+def _named(table: str, core: str) -> str | None:
+    """The first name of a table whose pattern is the whole title."""
+    return next((name for name, pattern in _vocabulary()[table] if pattern.fullmatch(core)), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,24 +106,25 @@ def duration(text: str) -> int | None:
 
 def phase_of(title: Title) -> str | None:
     """The phase that a title names outright, or ``symptoms``."""
-    return next((phase for phase, pattern in _PHASES if pattern.fullmatch(title.core)), None)
+    return _named("phases", title.core)
 
 
 def is_background(title: Title) -> bool:
-    return bool(_BACKGROUND.fullmatch(title.core))
+    return _named("words", title.core) == "background"
 
 
 def is_toc(title: Title) -> bool:
-    return bool(_TOC.fullmatch(title.core))
+    return _named("words", title.core) == "contents"
 
 
 def is_checklist(title: Title) -> bool:
-    return bool(_CHECKLIST.fullmatch(title.core))
+    return _named("words", title.core) == "checklist"
 
 
 def reference_of(title: Title) -> str | None:
     """The kind of reference that a title announces."""
-    return next((kind for kind, pattern in _REFERENCES if pattern.fullmatch(title.core)), None)
+    name = _named("references", title.core)
+    return "other" if name == "commands" else name
 
 
 def alert_name(text: str) -> str | None:
@@ -152,7 +142,11 @@ def condition_of(title: str) -> str | None:
     match = re.match(r"^((?:if|when)\s.+)$", text, re.IGNORECASE)
     if match and not re.match(r"^when to\b", text, re.IGNORECASE):
         return re.split(r"\s+[-–—]\s+|,\s+(?![^()]*\))|:\s+", match.group(1), maxsplit=1)[0]
-    inner = re.search(r"\b(if\s+(?:[<>≥≤]=?\s*\S+|(?!needed|necessary|required|safe|applicable|any|possible)[^()]*?[<>]\s*\d[^()]*))$", text, re.IGNORECASE)
+    inner = re.search(
+        r"\b(if\s+(?:[<>≥≤]=?\s*\S+|(?!needed|necessary|required|safe|applicable|any|possible)[^()]*?[<>]\s*\d[^()]*))$",
+        text,
+        re.IGNORECASE,
+    )
     return inner.group(1) if inner else None
 
 
@@ -168,11 +162,11 @@ def scheduled(text: str) -> str | None:
 
 
 def is_incident(text: str) -> bool:
-    return bool(_INCIDENT.search(text + " "))
+    return bool(dict(_vocabulary()["kinds"])["incident"].search(text + " "))
 
 
 def is_operation(text: str) -> bool:
-    return bool(_OPERATION.search(text + " "))
+    return bool(dict(_vocabulary()["kinds"])["operation"].search(text + " "))
 
 
 def bare(line: str) -> str:

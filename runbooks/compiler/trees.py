@@ -2,9 +2,9 @@
 
 import re
 
+from runbooks.compiler import titles
 from runbooks.compiler.commands import Compiled, compile_inline
 from runbooks.compiler.contract import Command, Step
-from runbooks.compiler import titles
 
 _BRANCH = re.compile(r"^\s*(?:[├└│┌╰╭┬─|+`✓•*-]+\s*)+")
 _STEP = re.compile(r"^\s*step\s+(\d+[a-z]?)\s*[:.)–—-]\s*(.+)$", re.IGNORECASE)
@@ -39,7 +39,7 @@ def steps_of(compiled: Compiled) -> list[Step]:
     for line, raw in lines_of(compiled):
         match = _STEP.match(raw)
         if match:
-            steps.append(_step(match, line))
+            steps.append(empty_step(match.group(1), match.group(2), line))
         elif steps:
             steps[-1]["prose"].append({"line": line, "text": raw})
             steps[-1]["commands"] += commands_of(line, raw)
@@ -48,10 +48,11 @@ def steps_of(compiled: Compiled) -> list[Step]:
     return steps
 
 
-def _step(match: re.Match[str], line: int) -> Step:
-    title = titles.read(match.group(2))
+def empty_step(number: str, raw: str, line: int) -> Step:
+    """A step that so far has nothing but its title."""
+    title = titles.read(raw)
     return {
-        "number": match.group(1),
+        "number": number,
         "title": title.text,
         "line": line,
         "time_box_s": title.time_box_s,

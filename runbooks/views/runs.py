@@ -38,13 +38,14 @@ def page(request: HtmxRequest, number: int, run: int) -> HttpResponse:
 @require_GET
 @access.needs("see_console")
 def lines(request: HtmxRequest, number: int, run: int) -> HttpResponse:
-    """The lines before `before`, newest last; an empty answer means that there are no more."""
+    """The lines before `before`, newest last; none are the end of it. Before 0 is the tail."""
     found = _run(request, number, run)
-    before = request.GET.get("before", "")
+    before = request.GET.get("before", "0")
     if not before.isdecimal() or len(before) > 18:
         return HttpResponse("Say before which line: ?before=120.", status=400, content_type="text/plain")
-    html = output.page(run=found, before=int(before)).html if int(before) > 1 else ""
-    return HttpResponse(html)
+    if int(before) == 1:
+        return HttpResponse("")
+    return HttpResponse(output.page(run=found, before=int(before) or None).html)
 
 
 @require_GET

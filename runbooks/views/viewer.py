@@ -47,23 +47,27 @@ def viewer(run: CommandRun, *, number: int, known: bool = False) -> Viewer:
         run=run,
         lines=tail.html,
         seq=tail.seq,
-        earlier_url=reverse("run_lines", args=[number, run.pk]) if tail.first > 1 else "",
+        earlier_url=reverse("run_lines", args=[number, run.pk]),
         raw_url=reverse("run_raw", args=[number, run.pk]),
         page_url=reverse("run_output", args=[number, run.pk]),
         status_text=status_text(run),
-        where=where(run),
+        where=asked_by(run),
         fresh=not known,
     )
 
 
 def status_text(run: CommandRun) -> str:
-    """How it went, in one line: exit in words, duration, size."""
+    """How it went, in one line: exit in words, duration, size, host, what held it in."""
     parts = [outcome(run)]
     if run.started_at and run.ended_at:
         took = (run.ended_at - run.started_at).total_seconds()
         parts.append(f"took {took:.1f} s" if took < 10 else f"took {duration(took)}")
     if run.output_bytes and run.status in TERMINAL_RUNS:
         parts.append(_size(run.output_bytes))
+    if run.host:
+        parts.append(f"on {run.host}")
+    if run.containment:
+        parts.append(_CONTAINMENT.get(run.containment, run.containment))
     if run.dropped_bytes:
         parts.append(f"{_size(run.dropped_bytes)} in the middle not kept")
     return " · ".join(parts)
@@ -98,11 +102,10 @@ def _failure(run: CommandRun) -> str:
     return f"Failed, exit {code}" + (f" ({words})" if words else "")
 
 
-def where(run: CommandRun) -> str:
-    """Which machine, under whose name, held in by what."""
-    parts = [f"on {run.host}" if run.host else "", f"asked by {run.requested_by}"]
-    parts.append(_CONTAINMENT.get(run.containment, run.containment))
-    return " · ".join(part for part in parts if part)
+def asked_by(run: CommandRun) -> str:
+    """Under whose name it ran."""
+    person = run.requested_by
+    return f"asked by {person.get_full_name() or person.get_username()}"
 
 
 def _size(count: int) -> str:

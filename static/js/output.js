@@ -4,6 +4,7 @@
 // (data-earlier-url?before=n, or without n for the tail), so nothing is lost by letting go of it.
 
 const MOST = 2_000;
+const BLOCK = 100;
 const FRAME_CHARS = 16_000;
 const SEAM = "</div><div";
 const SEAM_AT = "</div>".length;
@@ -36,6 +37,17 @@ function linesOf(html) {
   return [...template.content.querySelectorAll(".ol")];
 }
 
+// Lines stand in blocks: adding and removing then lays out a block, not two thousand lines.
+function blocksOf(lines) {
+  const blocks = [];
+  for (let at = 0; at < lines.length; at += BLOCK) {
+    const block = document.createElement("div");
+    block.append(...lines.slice(at, at + BLOCK));
+    blocks.push(block);
+  }
+  return blocks;
+}
+
 class Viewer {
   constructor(root) {
     this.root = root;
@@ -50,6 +62,7 @@ class Viewer {
     this.fetching = false;
     // The document lacks lines after its last one: they were let go, or never taken in.
     this.behind = false;
+    this.put([...this.lines]);
     this.newest = numberOf(this.last);
     this.readUpTo = this.newest;
     this.heardAt = Date.now();
@@ -160,7 +173,10 @@ class Viewer {
       last.replaceWith(rest);
       last = rest;
     }
-    this.log.append(...fresh);
+    const open = this.log.lastElementChild;
+    const room = open?.matches("div:not(.ol)") ? Math.max(0, BLOCK - open.childElementCount) : 0;
+    if (room) open.append(...fresh.splice(0, room));
+    this.log.append(...blocksOf(fresh));
     if (this.following) {
       this.trim();
       this.toEnd();
@@ -170,10 +186,14 @@ class Viewer {
     return undefined;
   }
 
+  put(lines) {
+    this.log.replaceChildren(...blocksOf(lines));
+  }
+
   trim() {
-    const excess = this.lines.length - MOST;
-    for (let left = excess; left > 0; left -= 1) this.lines[0].remove();
-    if (excess > 0) this.offerEarlier();
+    const before = this.lines.length;
+    while (this.lines.length > MOST) this.lines[0].parentElement.remove();
+    if (this.lines.length < before) this.offerEarlier();
   }
 
   // Following ---------------------------------------------------------------
@@ -238,10 +258,10 @@ class Viewer {
     try {
       const lines = (await this.fetch(numberOf(first))).filter((line) => numberOf(line) < numberOf(first));
       const height = this.log.scrollHeight;
-      first.before(...lines);
+      first.parentElement.before(...blocksOf(lines));
       this.log.scrollTop += this.log.scrollHeight - height;
-      for (let left = this.lines.length - MOST; left > 0; left -= 1) {
-        this.last.remove();
+      while (this.lines.length > MOST) {
+        this.last.parentElement.remove();
         this.behind = true;
       }
       if (!lines.length) this.log.querySelector(".ol-earlier")?.remove();
@@ -256,7 +276,7 @@ class Viewer {
   async reloadTail() {
     try {
       const lines = await this.fetch(0);
-      this.log.replaceChildren(...lines);
+      this.put(lines);
       this.behind = false;
       this.newest = Math.max(this.newest, numberOf(this.last));
       this.offerEarlier();
@@ -293,7 +313,7 @@ class Viewer {
     const there = () => [...this.lines].find((line) => numberOf(line) === number);
     if (!there() && this.earlierUrl) {
       try {
-        this.log.replaceChildren(...(await this.fetch(number + 100)));
+        this.put(await this.fetch(number + 100));
         this.behind = true;
         this.offerEarlier();
       } catch {

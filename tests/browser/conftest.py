@@ -61,7 +61,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
 def sign_in(page: Page, user: str, password: str) -> None:
     """Through the form, as a person does."""
     page.goto("/sign-in")
-    page.get_by_label("Username").fill(user)
+    page.get_by_label("User name").fill(user)
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: "/sign-in" not in url)

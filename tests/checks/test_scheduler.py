@@ -53,9 +53,7 @@ def test_a_check_in_flight_is_passed_over_until_its_lease_ends(
     assert scheduler.send_due() == 1
 
 
-def test_missed_slots_become_one_and_are_spread(
-    make_check: MakeCheck, worker_lives: None, valkey: redis.Redis
-) -> None:
+def test_missed_slots_become_one_and_are_spread(make_check: MakeCheck, worker_lives: None, valkey: redis.Redis) -> None:
     for number in range(20):
         late(make_check(f"check-{number}", interval_s=30), 300)
     assert scheduler.spread_late() == 20
@@ -83,9 +81,7 @@ def test_nothing_is_sent_without_a_worker_to_take_it(make_check: MakeCheck, valk
     assert Check.objects.get().fence == 0
 
 
-def test_disabled_checks_and_targets_rest(
-    make_check: MakeCheck, worker_lives: None, valkey: redis.Redis
-) -> None:
+def test_disabled_checks_and_targets_rest(make_check: MakeCheck, worker_lives: None, valkey: redis.Redis) -> None:
     late(make_check("off", enabled=False), 1)
     resting = make_check("resting")
     resting.target.enabled = False

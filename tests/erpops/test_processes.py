@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_what_a_killed_leader_left_in_its_group_is_known_by_the_mark_of_the_run(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, process_group=0, env=environment
     )
     orphan = int(leader.communicate(timeout=10)[0])
-    records = {"worker": {"pid": leader.pid, "started": "its start time"}}
+    records: dict[str, dict[str, Any]] = {"worker": {"pid": leader.pid, "started": "its start time"}}
     processes.clear_leftovers(records, "the mark of another run", within=0.1)
     assert pids.started_at(orphan)
     processes.clear_leftovers(records, "mark", within=0.1)

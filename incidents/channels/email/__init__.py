@@ -133,8 +133,6 @@ def _close(backend: _Backend) -> None:
 
 CHANNEL = Channel(
     label="E-mail",
-    address_label="Address",
-    address_help="For example name@example.org.",
     validate=validate,
     shown=str,
     send=send,

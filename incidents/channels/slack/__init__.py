@@ -42,8 +42,6 @@ def send(message: Message, method: ContactMethod) -> Receipt:
 
 CHANNEL = Channel(
     label="Slack",
-    address_label="Incoming webhook URL",
-    address_help="Slack makes it under Incoming Webhooks. It is a secret: it is stored encrypted and not shown again.",
     validate=check_url,
     shown=shown_url,
     send=send,

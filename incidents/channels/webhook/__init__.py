@@ -49,8 +49,6 @@ def send(message: Message, method: ContactMethod) -> Receipt:
 
 CHANNEL = Channel(
     label="Webhook",
-    address_label="URL",
-    address_help="Receives signed JSON (Standard Webhooks). The signing secret is shown once, after saving.",
     validate=check_url,
     shown=shown_url,
     send=send,

@@ -371,3 +371,16 @@ def test_a_process_killed_after_sending_repeats_once_marked(
     texts = [json.loads(body)["text"] for _, body in receiver.got("/slack")]
     assert [text.startswith("(repeat) ") for text in texts] == [False, True]
     assert Message.objects.get().status == "sent"
+
+
+def test_a_method_deleted_while_its_page_waits_hands_over_to_another(
+    team: Team, receiver: Receiver, mailbox: Mailbox, deliver: Deliver
+) -> None:
+    method = page_by(team, receiver, "/hook")
+    team.method(method.contact, "email", "backup@example.org")
+    incident = team.open()
+    policy.remove_method(method=method, by=team.admin)
+    deliver()
+    assert receiver.requests == []
+    assert len(mailbox.to("backup@example.org")) == 1
+    assert "was deleted" in incident.events.get(kind="message.failed").text

@@ -1,0 +1,69 @@
+"""Comments beside commands: which command each belongs to, as label, expectation or note."""
+
+from dataclasses import dataclass
+
+from runbooks.compiler import expected
+from runbooks.compiler.contract import Command
+
+
+@dataclass(slots=True)
+class Remark:
+    """One comment line of a fence."""
+
+    line: int
+    text: str
+    kind: str
+
+
+def attach_remarks(entries: list[Command | Remark]) -> None:
+    """Give each comment to its command: labels to the one below, expectations to the one above."""
+    waiting: list[Remark] = []
+    last: Command | None = None
+    expecting: tuple[Command, int] | None = None
+    for entry in entries:
+        if not isinstance(entry, Remark):
+            command = entry
+            _take_waiting(command, waiting)
+            waiting, last, expecting = [], command, None
+        elif last is not None and expecting and entry.line == expecting[1] + 1 and entry.kind == "label":
+            _extend_expected(last, entry)
+            expecting = (last, entry.line)
+        elif last is not None and entry.kind == "expected" and not waiting:
+            _expect(last, entry)
+            expecting = (last, entry.line) if entry.text.rstrip().endswith(":") else None
+        elif last is not None and (entry.kind in ("output", "session") or entry.line <= last["end_line"]):
+            last["notes"].append({"line": entry.line, "text": entry.text, "kind": _after_kind(entry.kind)})
+        else:
+            waiting.append(entry)
+    if waiting and last is not None:
+        last["notes"] += [{"line": r.line, "text": r.text, "kind": _after_kind(r.kind)} for r in waiting]
+
+
+def _after_kind(kind: str) -> str:
+    return "instruction" if kind in ("label", "wait", "step") else kind
+
+
+def _take_waiting(command: Command, waiting: list[Remark]) -> None:
+    """Comments above a command: those touching it are its label, the rest are notes."""
+    touching: list[str] = []
+    line = command["line"]
+    for remark in reversed(waiting):
+        if remark.line != line - 1:
+            break
+        line = remark.line
+        if remark.kind != "output":
+            touching.append(remark.text)
+    if not touching and waiting and waiting[-1].kind not in ("output", "session"):
+        touching.append(waiting[-1].text)
+    command["label"] = "\n".join(reversed(touching)) or None
+    command["notes"] += [{"line": r.line, "text": r.text, "kind": r.kind} for r in waiting]
+
+
+def _expect(command: Command, remark: Remark) -> None:
+    command["expected"].append({"text": remark.text, "line": remark.line, "assertion": expected.assertion(remark.text)})
+
+
+def _extend_expected(command: Command, remark: Remark) -> None:
+    last = command["expected"][-1]
+    last["text"] += "\n" + remark.text
+    last["assertion"] = None
