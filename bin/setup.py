@@ -135,9 +135,7 @@ def make_boot() -> None:
 def make_venv(profile: str) -> None:
     if not python_of(VENV).exists() or python_series(VENV) != python_series(BOOT):
         remove(VENV)
-        run(
-            uv("venv", "--quiet", "--python", sys.executable, VENV), "a virtual environment could not be made"
-        )
+        run(uv("venv", "--quiet", "--python", sys.executable, VENV), "a virtual environment could not be made")
     sync(VENV, LOCKS[profile], "the Python packages could not be installed")
 
 
@@ -209,9 +207,7 @@ def digest(*paths: Path) -> str:
     """SHA-256 over this Python, the lock files' bytes and whether everything else exists."""
     total = hashlib.sha256(f"{sys.executable} {sys.version}".encode())
     for path in paths:
-        total.update(
-            path.read_bytes() if path.name.endswith(("lock", "lock.json")) else str(path.exists()).encode()
-        )
+        total.update(path.read_bytes() if path.name.endswith(("lock", "lock.json")) else str(path.exists()).encode())
     return total.hexdigest()
 
 
@@ -290,6 +286,7 @@ def run(
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_NO_PROGRESS": "1",
         "npm_config_cache": str(CACHE / "npm"),
+        "NODE_DISABLE_COMPILE_CACHE": "1",
         **(extra or {}),
     }
     for unwanted in (
@@ -304,9 +301,7 @@ def run(
     if beside:
         environment["PATH"] = f"{beside.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     with LOG.open("w+", encoding="utf-8", errors="replace") as log:
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         if done.returncode == 0:
             return
         log.seek(0)

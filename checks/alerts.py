@@ -45,10 +45,19 @@ def fingerprint(check: Check) -> str:
     return f"check-{check.pk}"
 
 
-def _send(check: Check, *, status: str, severity: str, summary: str, at: datetime) -> intake.Folded:
+def accepted() -> bool:
+    """Whether alerts of checks are taken: an admin may have switched their source off."""
+    return _source().enabled
+
+
+def _source() -> Source:
     source = Source.objects.filter(kind=SOURCE_KIND).order_by("pk").first()
     if source is None:
         raise Source.DoesNotExist("There is no source of the kind “checks”; run `manage.py prepare`.")
+    return source
+
+
+def _send(check: Check, *, status: str, severity: str, summary: str, at: datetime) -> intake.Folded:
     target = check.target
     service = target.service.name if target.service else ""
     environment = target.environment.name
@@ -80,4 +89,4 @@ def _send(check: Check, *, status: str, severity: str, summary: str, at: datetim
         "labels": alert.labels,
         "summary": summary,
     }
-    return intake.fold([intake.Incoming(source=source, body=json.dumps(body).encode(), alerts=[alert])])[0]
+    return intake.fold([intake.Incoming(source=_source(), body=json.dumps(body).encode(), alerts=[alert])])[0]

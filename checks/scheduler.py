@@ -1,4 +1,4 @@
-"""Engine module: sends due checks to workers, notices the ones that fell silent, forgets old results.
+"""Engine module: sends due checks to workers, notices the ones that fell silent, has old results forgotten.
 
 A check is in flight while its lease lasts, so it never runs twice at a time. Slots that were missed
 become one, at a random moment soon, so that checks which were late together are not run together.
@@ -13,10 +13,10 @@ from django.db import connection, transaction
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, QuerySet
 from kombu.exceptions import KombuError
 
-from checks import verdicts
+from checks import retention, verdicts
 from checks.choices import Verdict
-from checks.models import Check, Result
-from erpops import beats, clock
+from checks.models import Check
+from erpops import beats
 from erpops.celery import app
 from erpops.claims import claim
 from erpops.clock import Now, seconds
@@ -30,8 +30,6 @@ SPREAD_S = 10
 # The time between a probe's limit and the end of its lease: to record the result.
 GRACE_S = 5
 SILENT_INTERVALS = 3
-KEEP_DAYS = 14
-FORGET_BATCH = 2000
 
 
 class Chore:
@@ -65,7 +63,7 @@ def tick() -> int:
     acted += send_due() if _sending.due() else 0
     acted += silence() if _listening.due() else 0
     if _forgetting.due():
-        forget()
+        retention.forget()
     return acted
 
 
@@ -144,13 +142,6 @@ def silence() -> int:
         .filter(last_at__lt=_before(Now(), F("interval_s") * SILENT_INTERVALS + F("timeout_s")))
     )
     return sum(verdicts.fell_silent(check_id) for check_id in silent.values_list("pk", flat=True)[:BATCH])
-
-
-def forget() -> int:
-    """Drop results older than two weeks, a small batch of the oldest at a time; how many."""
-    oldest = Result.objects.order_by("pk").values_list("pk", "at")[:FORGET_BATCH]
-    limit = clock.now() - seconds(KEEP_DAYS * 86_400)
-    return Result.objects.filter(pk__in=[pk for pk, at in oldest if at < limit]).delete()[0]
 
 
 def _after(moment: Any, length_s: Any) -> ExpressionWrapper:

@@ -120,7 +120,8 @@ def severity_of(check: Check) -> str:
 def _tell(check: Check, outcome: Outcome, now: datetime) -> None:
     """Raise or end the check's alert where verdict and alert disagree. A muted check raises nothing."""
     muted = check.muted_until is not None and check.muted_until > now
-    if check.verdict in _BAD and not muted and check.firing != severity_of(check):
+    quiet = muted or check.firing == severity_of(check)
+    if check.verdict in _BAD and not quiet and alerts.accepted():
         check.firing = severity_of(check)
         alerts.fire(check=check, severity=check.firing, summary=summary(check, outcome), at=now)
     elif check.verdict == Verdict.UP and check.firing:

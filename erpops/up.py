@@ -245,9 +245,9 @@ class Up:
 
     def _stop(self) -> None:
         self.starting = False
-        if not self.servers and not self.children:
-            return
         began = time.monotonic()
+        if not self.children and not any(server.alive() for server in self.servers.values()):
+            return
         self._say("Stopping; Ctrl-C again hurries")
         order = {"web": 0, "engine": 2}
         self.children.sort(key=lambda child: order.get(child.name, 1))

@@ -15,9 +15,9 @@ _WHY = {
 }
 
 
-def page_level(*, incident: Incident, escalation: Escalation, outcome: Outcome) -> None:
+def page_level(*, incident: Incident, escalation: Escalation, outcome: Outcome, people: dict[int, Person]) -> None:
     """Queue a page for everybody at the level that was reached, and say who was passed over and why."""
-    kept, people = Ladder.of(escalation.snapshot), ladder.people_of(escalation)
+    kept = Ladder.of(escalation.snapshot)
     level = outcome.stand.level
     _say_skipped(incident, kept, outcome, people)
     reached = oncall.reachable(kept, level, people)
@@ -43,9 +43,9 @@ def page_level(*, incident: Incident, escalation: Escalation, outcome: Outcome) 
     )
 
 
-def nobody_left(*, incident: Incident, escalation: Escalation, outcome: Outcome) -> None:
+def nobody_left(*, incident: Incident, escalation: Escalation, outcome: Outcome, people: dict[int, Person]) -> None:
     """Say loudly that nobody else will be called."""
-    kept, people = Ladder.of(escalation.snapshot), ladder.people_of(escalation)
+    kept = Ladder.of(escalation.snapshot)
     _say_skipped(incident, kept, outcome, people)
     severity = escalation.snapshot["severity"]
     if not kept.levels:

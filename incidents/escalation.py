@@ -20,7 +20,7 @@ from incidents import calls, ladder, oncall, timeline
 from incidents.choices import EscalationState
 from incidents.models import Escalation, Incident
 from incidents.notify import withdraw_pages
-from incidents.oncall import Ladder, Outcome, Stand
+from incidents.oncall import Ladder, Outcome, Person, Stand
 
 logger = logging.getLogger(__name__)
 
@@ -164,7 +164,7 @@ def _elapsed(incident_pk: int) -> int:
         stand = ladder.stand_of(escalation, acknowledged=incident.acknowledged_at is not None)
         people = ladder.people_of(escalation)
         outcome = oncall.elapse(Ladder.of(escalation.snapshot), stand, now, people)
-        _follow(incident, escalation, outcome)
+        _follow(incident, escalation, outcome, people)
     return 1
 
 
@@ -186,7 +186,8 @@ def _begin(incident: Incident, *, acknowledged: bool) -> None:
         due = now + seconds(rule.escalate_after_s)
         _move(escalation, Stand(acknowledged=True, escalate_due=due), to=E.ACKNOWLEDGED)
         return
-    _follow(incident, escalation, oncall.begin(rule, now, ladder.people_of(escalation)))
+    people = ladder.people_of(escalation)
+    _follow(incident, escalation, oncall.begin(rule, now, people), people)
 
 
 def _call_on(incident: Incident, by: User, seen: str, *, kind: str, text: str) -> bool:
@@ -197,20 +198,21 @@ def _call_on(incident: Incident, by: User, seen: str, *, kind: str, text: str) -
         timeline.add(incident=incident, kind=kind, text=text, by=by)
         _audit(incident, kind, by)
         stand = ladder.stand_of(escalation, acknowledged=incident.acknowledged_at is not None)
-        outcome = oncall.call_on(Ladder.of(escalation.snapshot), stand, clock.now(), ladder.people_of(escalation))
-        _follow(incident, escalation, outcome)
+        people = ladder.people_of(escalation)
+        outcome = oncall.call_on(Ladder.of(escalation.snapshot), stand, clock.now(), people)
+        _follow(incident, escalation, outcome, people)
     return True
 
 
-def _follow(incident: Incident, escalation: Escalation, outcome: Outcome) -> None:
+def _follow(incident: Incident, escalation: Escalation, outcome: Outcome, people: dict[int, Person]) -> None:
     """Write down what an elapsed clock led to, and put the pages into the outbox."""
     if outcome.called:
         _move(escalation, outcome.stand, to=E.ACKNOWLEDGED if outcome.stand.acknowledged else E.ARMED)
-        calls.page_level(incident=incident, escalation=escalation, outcome=outcome)
+        calls.page_level(incident=incident, escalation=escalation, outcome=outcome, people=people)
         return
     state = E.ACKNOWLEDGED if outcome.stand.acknowledged else E.EXHAUSTED
     _move(escalation, outcome.stand, to=state)
-    calls.nobody_left(incident=incident, escalation=escalation, outcome=outcome)
+    calls.nobody_left(incident=incident, escalation=escalation, outcome=outcome, people=people)
 
 
 def _move(escalation: Escalation, stand: Stand, *, to: str) -> None:

@@ -7,12 +7,19 @@ class RunbooksConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
         from erpops import sse
+        from erpops.htmx import NavItem, nav
         from erpops.setup import steps
+        from incidents.room import Panel, panels
         from runbooks import bootstrap, output, variables
-        from runbooks.executors import executors, shell
+        from runbooks.executors import executors, shell, sql
+        from runbooks.views import room as runbook_room
 
         steps.add("runbooks", bootstrap.prepare)
         sse.feeds.add("run", output.RunFeed())
         variables.providers.add("console", variables.of_the_console)
         for kind in shell.KINDS:
             executors.add(kind, shell.launch)
+        for kind in sql.KINDS:
+            executors.add(kind, sql.launch)
+        nav.add("runbooks", NavItem("Runbooks", "runbooks", "runbooks", "see_console", ("/r/",), position=40, key="r"))
+        panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))

@@ -21,13 +21,14 @@ from incidents.access import may_operate
 from incidents.models import Environment, Incident, TimelineEvent
 from runbooks import library
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
+from runbooks.compiler.contract import Parameter
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
 from runbooks.parameters import validate
 from runbooks.refusals import Refused
 
 E, S, R = ExecutionStatus, StepStatus, RunStatus
 EXECUTION = Machine({E.ACTIVE: {E.COMPLETED, E.ABANDONED}})
-_OPEN = {S.CURRENT, S.RUNNING, S.PASSED, S.FAILED, S.SKIPPED}
+_OPEN: set[str] = {S.CURRENT, S.RUNNING, S.PASSED, S.FAILED, S.SKIPPED}
 STEP = Machine(
     {
         S.PENDING: _OPEN,
@@ -75,7 +76,7 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
             )
             for position, (phase, step) in enumerate(places)
         )
-        data = {"runbook": runbook.slug, "version": version.number, "steps": len(places)}
+        data: dict[str, Any] = {"runbook": runbook.slug, "version": version.number, "steps": len(places)}
         tell(execution, "execution.started", f"started the runbook {runbook.title}", by, **data)
     return execution
 
@@ -128,7 +129,7 @@ def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> 
     unknown = [name for name in values if name not in wanted]
     if unknown:
         raise Refused(f"No command of this runbook asks for {', '.join(sorted(unknown))}.", code="parameters")
-    wrong = {name: validate(wanted[name], value) for name, value in values.items() if value}
+    wrong = {name: validate(cast("Parameter", wanted[name]), value) for name, value in values.items() if value}
     if faults := {name: sentence for name, sentence in wrong.items() if sentence}:
         said = " ".join(f"{name}: {sentence}" for name, sentence in faults.items())
         raise Refused(said, code="parameters", names=tuple(faults))
@@ -155,7 +156,7 @@ def complete(*, execution: Execution, by: User) -> None:
         if not left[S.FAILED] and any(step.status == S.PASSED for step in steps):
             library.verified(runbook_id=execution.version.runbook_id)
         EXECUTION.require(execution, to=E.COMPLETED, ended_at=Now())
-        told = {"skipped": left[S.SKIPPED], "failed": left[S.FAILED], "not_done": undone}
+        told: dict[str, Any] = {"skipped": left[S.SKIPPED], "failed": left[S.FAILED], "not_done": undone}
         names = {"skipped": "skipped", "failed": "failed", "not_done": "not done"}
         parts = [f"{names[kind]}: {', '.join(map(str, found))}" for kind, found in told.items() if found]
         text = f"completed the runbook {execution.version.runbook.title}"

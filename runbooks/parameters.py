@@ -351,5 +351,9 @@ _CHECKS: dict[str, tuple[str, str, str]] = {
     "container": ("container name", r"[A-Za-z0-9][\w.-]{0,127}", "Use letters, digits, dots, dashes and underscores."),
     "email": ("e-mail address", r"[^\s@<>\"';]+@[^\s@<>\"';]+\.[^\s@<>\"';]+", "Type one such as name@your.domain."),
     "timestamp": ("timestamp", r"[\dA-Za-z][\w:.+ /-]{0,63}", "Type one such as 2026-01-19 02:00."),
-    "duration": ("duration", r"\d+(?:\.\d+)?\s*(?:[nuµm]?s|[mhdw]|secs?|mins?|seconds?|minutes?|hours?|days?)?", "Type one such as 5m."),
+    "duration": (
+        "duration",
+        r"\d+(?:\.\d+)?\s*(?:[nuµm]?s|[mhdw]|secs?|mins?|seconds?|minutes?|hours?|days?)?",
+        "Type one such as 5m.",
+    ),
 }  # fmt: skip

@@ -29,7 +29,7 @@ from runbooks.parameters import Bound, MissingValues, Unbindable, bind, validate
 from runbooks.refusals import Refused
 
 R = RunStatus
-_ENDS = {R.SUCCEEDED, R.FAILED, R.TIMED_OUT, R.STOPPED, R.STOP_UNCONFIRMED, R.NOT_STARTED, R.OUTCOME_UNKNOWN}
+_ENDS: set[str] = {R.SUCCEEDED, R.FAILED, R.TIMED_OUT, R.STOPPED, R.STOP_UNCONFIRMED, R.NOT_STARTED, R.OUTCOME_UNKNOWN}
 RUN = Machine(
     {
         R.QUEUED: {R.CLAIMED, R.STOPPED},
@@ -281,7 +281,7 @@ def _attempts_before(step_run: StepRun, command: int) -> int:
 def _told_end(run: CommandRun) -> None:
     executions.lock(run.step_run)
     took = (run.ended_at - run.started_at).total_seconds() if run.ended_at and run.started_at else None
-    data = {
+    data: dict[str, Any] = {
         "run": run.pk,
         "status": run.status,
         "exit_code": run.exit_code,

@@ -169,7 +169,7 @@ class Supervision:
 
     def _prepare(self) -> Launch:
         env = variables.process_environment(given=self.given, bound=self.bound.env, home=str(self.spool.work))
-        return executors[self.run.kind](self.bound.script, env)
+        return executors[self.run.kind](self.bound.script, env, self.run.risk)
 
     def _announce(self) -> bool:
         """Commit "running" before anything runs. Without it nothing is started."""

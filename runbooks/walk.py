@@ -105,7 +105,9 @@ class CommandView:
     notes: list[str]
     missing: list[str]
     runs: list[CommandRun] = field(default_factory=list)
-    viewer: Any = None  # the view puts the latest attempt's output here
+    # What the view adds: the latest attempt's output, and whether the page shows another state of it.
+    viewer: Any = None
+    changed: bool = True
 
     @property
     def earlier(self) -> list[CommandRun]:
@@ -232,6 +234,8 @@ def rail(execution: Execution, runs: Sequence[StepRun], *, viewed: int, url: str
             continue
         steps = [_rail_step(compiled, run, viewed=viewed, url=url) for run in own]
         changed = [run.changed_at for run in own if run.changed_at]
+        if own[0].position == 0:
+            changed.append(execution.started_at)
         done = all(run.status in _SETTLED for run in own)
         name = PHASES.get(phase["phase"], "") if phase["phase"] != "other" else phase["heading"] or "Steps"
         phases.append(
@@ -399,11 +403,25 @@ def digest(command: CommandView) -> str:
     return sha256("".join(piece.text for piece in command.pieces).encode()).hexdigest()[:32]
 
 
-def token(runs: Iterable[StepRun], attempts: Iterable[CommandRun], holder: int | None) -> str:
-    """Changes whenever something that the page shows of an execution does, output excepted."""
-    parts = [f"{run.pk}:{run.status}:{run.reason}" for run in runs]
-    parts += [f"{run.pk}={run.status}:{run.stop_requested_at is not None}" for run in attempts]
-    return sha256(f"{holder}|{'|'.join(parts)}".encode()).hexdigest()[:16]
+def tokens(view: StepView, runs: Iterable[StepRun], *, may_act: bool) -> dict[str, str]:
+    """A short mark per part of the page, another one whenever that part would look different (output excepted).
+
+    The page sends back what it shows, and only the parts that changed are drawn again: what somebody
+    types or has opened in the others stays.
+    """
+    states = [(run.pk, run.status, run.reason) for run in runs]
+    own = view.run
+    settled = [status in _SETTLED for _, status, _ in states]
+    parts: dict[str, object] = {
+        "head": view.state,
+        "rail": (states, view.position),
+        "reads": (len(view.reads), [c.latest and c.latest.status for c in view.commands], may_act),
+        "foot": (own.status, own.reason, own.note, view.busy, settled, may_act),
+    }
+    for command in view.commands:
+        attempts = [(run.pk, run.status, run.stop_requested_at is not None) for run in command.runs]
+        parts[f"act-{command.index}"] = (attempts, command.missing, may_act)
+    return {name: sha256(repr(part).encode()).hexdigest()[:8] for name, part in parts.items()}
 
 
 def open_steps(runs: Sequence[StepRun], *, after: int) -> list[int]:

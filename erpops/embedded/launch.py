@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from erpops.embedded import userns
+from erpops.embedded import unroot
 from erpops.embedded.errors import EmbeddedError
 
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC", "PATH": "/usr/bin:/bin"}
@@ -34,25 +34,20 @@ class Launcher:
 def launcher(program: Path, files: Path, *, die_with_parent: bool = False) -> Launcher:
     """The way in which `program`, which refuses uid 0, can be run by this user over its `files`.
 
-    An ordinary user runs it directly. Root runs it as `nobody` in a user namespace, where files stay
-    root's; where those are refused, as the real `nobody`, if that user can reach the files at all.
+    An ordinary user runs it directly. Root runs it in a user namespace, where the files stay root's;
+    where those are refused, or the files were made so before, as the user nobody.
     """
-    tied = dying_with_parent() if die_with_parent else {}
     if os.geteuid() != 0:
-        return Launcher(popen=tied)
-    handed_over = files.exists() and files.stat().st_uid == userns.NOBODY
-    if sys.platform == "linux" and not handed_over:
-        inside = (sys.executable, "-I", "-S", userns.__file__)
-        if _runs([*inside, str(program), "--version"]):
-            parent = ("--die-with-parent", str(os.getpid())) if die_with_parent else ()
-            return Launcher(prefix=(*inside, *parent))
-    as_nobody: dict[str, Any] = {"user": userns.NOBODY, "group": userns.NOBODY, "extra_groups": []}
-    if _reaches(files.parent, as_nobody) and _runs([str(program), "--version"], **as_nobody):
-        return Launcher(popen=as_nobody | tied, owner=userns.NOBODY)
+        return Launcher(popen=dying_with_parent() if die_with_parent else {})
+    parent = ("--die-with-parent", str(os.getpid())) if die_with_parent else ()
+    handed_over = files.exists() and files.stat().st_uid == unroot.NOBODY
+    for mode in ("nobody",) if handed_over else ("namespace", "nobody"):
+        by_mode = (sys.executable, "-I", "-S", unroot.__file__, mode)
+        if sys.platform == "linux" and _runs([*by_mode, str(program), "--version"]):
+            return Launcher(prefix=(*by_mode, *parent), owner=unroot.NOBODY if mode == "nobody" else None)
     raise EmbeddedError(
-        f"PostgreSQL does not run as root, user namespaces are refused here, and the user nobody cannot "
-        f"reach {files.parent}: start as an ordinary user, choose another place with --data, "
-        f"or set DATABASE_URL."
+        "PostgreSQL does not run as root, and this root may neither use user namespaces nor become "
+        "nobody: start as an ordinary user, or set DATABASE_URL to a server of yours."
     )
 
 
@@ -63,7 +58,7 @@ def dying_with_parent(number: signal.Signals = signal.SIGQUIT) -> dict[str, Any]
     """
     if sys.platform != "linux":
         return {}
-    return {"preexec_fn": partial(userns.die_with_parent, os.getpid(), number)}
+    return {"preexec_fn": partial(unroot.die_with_parent, os.getpid(), number)}
 
 
 def spawn(
@@ -104,9 +99,7 @@ def port_is_free(port: int, host: str = "127.0.0.1") -> bool:
     return True
 
 
-def wait_until(
-    ready: Callable[[], bool], *, timeout: float, alive: Callable[[], bool] = lambda: True
-) -> bool:
+def wait_until(ready: Callable[[], bool], *, timeout: float, alive: Callable[[], bool] = lambda: True) -> bool:
     """Poll `ready` until it is true; False when `timeout` seconds passed or `alive` became false."""
     deadline = time.monotonic() + timeout
     while not ready():
@@ -130,8 +123,3 @@ def _runs(command: list[str], **popen: Any) -> bool:
     except OSError:
         return False
     return done.returncode == 0
-
-
-def _reaches(directory: Path, popen: dict[str, Any]) -> bool:
-    # The data directory itself may be opened for passing through; what lies above it is not ours to change.
-    return _runs(["/usr/bin/test", "-x", str(directory.parent)], **popen)

@@ -105,9 +105,7 @@ class Postgres:
         for statement in statements:
             command += ["-c", statement]
         environment = ENVIRONMENT | {"PGCONNECT_TIMEOUT": "5"}
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, timeout=timeout, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout, check=False)
         if done.returncode:
             raise EmbeddedError(f"The embedded PostgreSQL refused: {done.stderr.strip()}")
         return done.stdout.strip()
@@ -195,19 +193,13 @@ class Postgres:
         """Give the files to the user that the server runs as, where that is not the caller."""
         if via.owner is None or cluster.stat().st_uid == via.owner:
             return
-        # Only the data directory is opened, and only for passing through; what it holds stays closed.
-        self.data_dir.chmod(0o711)
         for below in cluster.rglob("*"):
             os.chown(below, via.owner, via.owner, follow_symlinks=False)
         # Last: its owner tells a later start that everything below has been handed over.
         os.chown(cluster, via.owner, via.owner)
 
     def _initdb(self, via: Launcher, where: Path) -> None:
-        # A file of its own: the stored password stays out of reach of the user that runs initdb.
-        pwfile = self.data_dir / ".initdb-password"
-        state.write_private(pwfile, state.password(self.data_dir, f"postgres-{SUPERUSER}") + "\n")
-        if via.owner is not None:
-            os.chown(pwfile, via.owner, via.owner)
+        pwfile = state.password_path(self.data_dir, f"postgres-{SUPERUSER}")
         command = [
             *via.prefix,
             str(self.bin / "initdb"),
@@ -216,12 +208,9 @@ class Postgres:
         ]
         if self._settings.get("fsync") == "off":
             command.append("--no-sync")
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, env=ENVIRONMENT, cwd=where, check=False, **via.popen
-            )
-        finally:
-            pwfile.unlink()
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=ENVIRONMENT, cwd=where, check=False, **via.popen
+        )
         if done.returncode:
             raise EmbeddedError(f"initdb could not make {where}: {(done.stderr or done.stdout).strip()}")
 

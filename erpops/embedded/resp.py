@@ -58,9 +58,7 @@ class Connection:
         self._socket.settimeout(None)
 
     def send(self, *words: str | bytes) -> None:
-        encoded = [
-            word.encode("utf-8", "surrogateescape") if isinstance(word, str) else word for word in words
-        ]
+        encoded = [word.encode("utf-8", "surrogateescape") if isinstance(word, str) else word for word in words]
         body = b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)
         self._socket.sendall(b"*%d\r\n%b" % (len(encoded), body))
 

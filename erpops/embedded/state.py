@@ -46,12 +46,15 @@ def remember_port(data_dir: str | os.PathLike[str], name: str, port: int) -> Non
 
 def password(data_dir: str | os.PathLike[str], name: str) -> str:
     """The random password of `name`, made and stored (0600) the first time it is asked for."""
+    return password_path(data_dir, name).read_text().strip()
+
+
+def password_path(data_dir: str | os.PathLike[str], name: str) -> Path:
+    """The file that holds the password of `name`, made the first time."""
     path = Path(data_dir) / "secrets" / f"{name}-password"
-    try:
-        return path.read_text().strip()
-    except FileNotFoundError:
+    if not path.exists():
         write_private(path, secrets.token_urlsafe(24) + "\n")
-        return path.read_text().strip()
+    return path
 
 
 def write_private(path: Path, text: str) -> None:

@@ -69,9 +69,7 @@ def parse(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
         elif word in _VALUES:
             raise UsageError(f"{word} needs a value.")
         else:
-            raise UsageError(
-                f"{word} is not known to this small valkey-cli; the one of your distribution has it."
-            )
+            raise UsageError(f"{word} is not known to this small valkey-cli; the one of your distribution has it.")
     return options, rest
 
 
@@ -82,9 +80,7 @@ def address(options: dict[str, str]) -> str:
     named = os.environ.get("VALKEY_URL") or os.environ.get("REDIS_URL")
     if named and not {"host", "port", "password", "user"} & options.keys():
         return f"{named.rpartition('/')[0]}/{options['db']}" if "db" in options else named
-    password = (
-        options.get("password") or os.environ.get("VALKEYCLI_AUTH") or os.environ.get("REDISCLI_AUTH", "")
-    )
+    password = options.get("password") or os.environ.get("VALKEYCLI_AUTH") or os.environ.get("REDISCLI_AUTH", "")
     login = f"{quote(options.get('user', ''), safe='')}:{quote(password, safe='')}@" if password else ""
     host, port = options.get("host", "127.0.0.1"), options.get("port", "6379")
     return f"redis://{login}{host}:{port}/{options.get('db', '')}"
@@ -124,10 +120,7 @@ def told(reply: object, indent: int = 0) -> bytes:
     """As a person reads it: quoted strings, (integer), (nil), numbered lists."""
     if isinstance(reply, list):
         width = len(str(len(reply)))
-        lines = [
-            b"%*d) %b" % (width, number, told(item, indent + width + 2))
-            for number, item in enumerate(reply, 1)
-        ]
+        lines = [b"%*d) %b" % (width, number, told(item, indent + width + 2)) for number, item in enumerate(reply, 1)]
         return (b"\n" + b" " * indent).join(lines) if lines else b"(empty array)"
     if isinstance(reply, bytes):
         return b'"' + b"".join(_quoted(byte) for byte in reply) + b'"'

@@ -161,7 +161,7 @@ class MethodForm(forms.Form):
     address = forms.CharField(
         max_length=2000,
         label="Address or URL",
-        help_text="A mail address, or the URL of a Slack or other webhook. URLs are kept encrypted and not shown again.",
+        help_text="A mail address, or the URL of a Slack or other webhook. URLs are stored encrypted, never shown.",
         widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
         error_messages={"required": "Write the address."},
     )

@@ -37,7 +37,7 @@ def assertion(text: str) -> dict[str, Any] | None:
         sign, value, unit = compare[0]
         sign = {"≥": ">=", "≤": "<=", "=": "=="}.get(sign, sign)
         return {"op": "compare", "comparator": sign, "value": float(value), "unit": unit or None}
-    if _TOKEN.match(body):
+    if _TOKEN.match(body) or len(body) < 3:
         return {"op": "equals", "value": body}
     return _contains(body)
 

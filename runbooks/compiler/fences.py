@@ -49,8 +49,8 @@ DB_PROMPT = re.compile(r"^\s*(?:[\w.-]+(?:=|-|\()[#>]\s+|mysql>\s+|MariaDB \[[^\
 _TREE = re.compile(r"^\s*[├└│┌╰╭┬─|+`]", re.MULTILINE)
 _SCRIPT_START = re.compile(r"^\s*#!\s*/|^\s*(?:function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{", re.MULTILINE)
 _ENGLISH = frozenset(
-    "find test date time watch sort who last kill cut join split make service wait at host install file import type set "
-    "read move help look host node command source history exec man more less view top which let".split()
+    "find test date time watch sort who last kill cut join split make service wait at host install file import type "
+    "set read move help look host node command source history exec man more less view top which let".split()
 )
 
 

@@ -170,7 +170,7 @@ _DEFECTS: tuple[tuple[str, str, str, str | None], ...] = (
         "Escape the dollar signs, or use single quotes.",
     ),
 )
-_RETIRED = tuple((re.compile(pattern, re.DOTALL), *rest) for pattern, *rest in _DEFECTS)
+_RETIRED = tuple((re.compile(pattern, re.DOTALL), rule, text, advice) for pattern, rule, text, advice in _DEFECTS)
 
 
 def _blocking_keys(command: Command) -> Iterator[tuple[int, str, str, str, str | None]]:

@@ -18,6 +18,6 @@ class Launch:
     env: dict[str, str]
 
 
-# (script, env) -> Launch. Raises CannotStart.
-Executor = Callable[[str, dict[str, str]], Launch]
+# (script, env, risk) -> Launch. Raises CannotStart.
+Executor = Callable[[str, dict[str, str], str], Launch]
 executors: Registry[Executor] = Registry("executor")

@@ -16,7 +16,7 @@ _BASH_OWN = frozenset(
 )
 
 
-def launch(script: str, env: dict[str, str]) -> Launch:
+def launch(script: str, env: dict[str, str], risk: str) -> Launch:
     """The argv for `script`; refuses when bash or the program that the script begins with is not there."""
     path = env.get("PATH", "")
     bash = shutil.which("bash", path=path)

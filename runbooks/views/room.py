@@ -109,11 +109,8 @@ def step(request: HtmxRequest, number: int, execution: int, position: int) -> Ht
 def pulse(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
     """What changed on an open step since the page was drawn; nothing (204) if nothing did."""
     opened = fetch(request, number, execution, position)
-    opened.have = frozenset(int(item) for item in request.GET.get("have", "").split(",") if item.isdigit())
-    if request.GET.get("token") == opened.token:
-        return HttpResponse(status=204)
-    if request.GET.get("holder") == str(opened.execution.holder_id) and opened.active:
-        return walking.leaves(request, opened)
+    if opened.page.holder == str(opened.execution.holder_id or "") and opened.active:
+        return walking.leaves(request, opened) if any(opened.changed.values()) else HttpResponse(status=204)
     # Who may act changed, so every button does: the step is drawn again as a whole.
     response = render(request, "runbooks/room/_walk.html", walking.context(opened))
     response.headers["HX-Retarget"] = "#walk"

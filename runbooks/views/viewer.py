@@ -60,7 +60,8 @@ def status_text(run: CommandRun) -> str:
     """How it went, in one line: exit in words, duration, size, host, what held it in."""
     parts = [outcome(run)]
     if run.started_at and run.ended_at:
-        took = (run.ended_at - run.started_at).total_seconds()
+        # Two clocks: the end is the worker's.
+        took = max(0.0, (run.ended_at - run.started_at).total_seconds())
         parts.append(f"took {took:.1f} s" if took < 10 else f"took {duration(took)}")
     if run.output_bytes and run.status in TERMINAL_RUNS:
         parts.append(_size(run.output_bytes))

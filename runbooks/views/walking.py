@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
@@ -39,6 +39,24 @@ class ValueRow:
         return self.answer.type in {"number", "pid", "port"}
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What the page that asks shows by now: attempts whose output it has, and the marks of its parts."""
+
+    have: frozenset[int] = frozenset()
+    tokens: dict[str, str] = field(default_factory=dict)
+    holder: str = ""
+
+    @classmethod
+    def of(cls, sent: QueryDict) -> "Shown":
+        """From the fields of the form or the query."""
+        return cls(
+            have=frozenset(int(item) for item in sent.get("have", "").split(",") if item.isdecimal()),
+            tokens=dict(item.partition(":")[::2] for item in sent.get("token", "").split(",")),
+            holder=sent.get("holder", ""),
+        )
+
+
 def unread(step: walk.StepView) -> list[walk.CommandView]:
     """The reading commands at the front of a step that have not succeeded yet."""
     return [c for c in step.reads if c.latest is None or c.latest.status != RunStatus.SUCCEEDED]
@@ -54,7 +72,7 @@ class Walk:
     position: int
     refused: str = ""
     refused_at: int | None = None
-    have: frozenset[int] = frozenset()
+    page: Shown = field(default_factory=Shown)
     typed: dict[str, str] = field(default_factory=dict)
     wrong: dict[str, str] = field(default_factory=dict)
 
@@ -84,17 +102,33 @@ class Walk:
     @cached_property
     def commands(self) -> list[walk.CommandView]:
         """The step's commands, each with the output of its latest attempt."""
-        return [replace(command, viewer=self._viewer(command.latest)) for command in self.step.commands]
+        return [
+            replace(
+                command,
+                viewer=self._viewer(command.latest),
+                changed=self.changed[f"act-{command.index}"] or self.refused_at == command.index,
+            )
+            for command in self.step.commands
+        ]
 
     def _viewer(self, run: CommandRun | None) -> Viewer | None:
         if run is None:
             return None
-        return viewer(run, number=self.incident.pk, known=run.pk in self.have)
+        return viewer(run, number=self.incident.pk, known=run.pk in self.page.have)
+
+    @cached_property
+    def tokens(self) -> dict[str, str]:
+        return walk.tokens(self.step, self.runs, may_act=self.may_act)
 
     @property
     def token(self) -> str:
-        attempts = [run for command in self.step.commands for run in command.runs]
-        return walk.token(self.runs, attempts, self.execution.holder_id)
+        """The marks of all parts, as the page sends them back."""
+        return ",".join(f"{name}:{mark}" for name, mark in self.tokens.items())
+
+    @property
+    def changed(self) -> dict[str, bool]:
+        """Which parts look different from what the page shows."""
+        return {name: self.page.tokens.get(name) != mark for name, mark in self.tokens.items()}
 
     @property
     def shown(self) -> str:
@@ -191,8 +225,8 @@ def fetch(request: HttpRequest, number: int, execution: int, position: int = 0) 
     found = runbook_access.get_execution_for(request.user, execution)
     if found.incident_id != incident.pk:
         raise Http404("There is no such runbook in this incident.")
-    have = frozenset(int(item) for item in request.POST.get("have", "").split(",") if item.isdigit())
-    opened = Walk(user=user_of(request), incident=incident, execution=found, position=position, have=have)
+    page = Shown.of(request.POST if request.method == "POST" else request.GET)
+    opened = Walk(user=user_of(request), incident=incident, execution=found, position=position, page=page)
     if position >= len(opened.runs) and opened.runs:
         raise Http404("This runbook has no such step.")
     return opened
@@ -265,7 +299,7 @@ def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
         position=opened.position,
         refused=str(error),
         refused_at=at,
-        have=opened.have,
+        page=opened.page,
     )
     fresh.execution.refresh_from_db(fields=["status", "holder", "values", "position"])
     return fresh
@@ -279,5 +313,5 @@ def again(opened: Walk, position: int | None = None) -> Walk:
         incident=opened.incident,
         execution=opened.execution,
         position=opened.position if position is None else position,
-        have=opened.have,
+        page=opened.page,
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser.scripted import Desk, Script
 from tests.stack import ROOT, Stack
 
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
@@ -56,6 +57,25 @@ def page(context: BrowserContext) -> Iterator[Page]:
     page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
     yield page
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def script() -> Iterator[Script]:
+    script = Script()
+    yield script
+    script.close()
+
+
+@pytest.fixture
+def desk(chromium: Browser, script: Script) -> Iterator[Desk]:
+    """A browser for the scripted page, on which any script error fails the test."""
+    script.reset()
+    context = chromium.new_context(viewport={"width": 1280, "height": 900})
+    desk = Desk(context, script)
+    yield desk
+    assert desk.errors == []
+    context.close()
+    script.reset()
 
 
 def sign_in(page: Page, user: str, password: str) -> None:

@@ -21,7 +21,7 @@ def worker_lives(db: None) -> None:
 
 
 def sent(valkey: redis.Redis) -> int:
-    return int(valkey.llen("checks"))  # type: ignore[arg-type]
+    return int(valkey.llen("checks"))
 
 
 def late(check: Check, seconds: float) -> None:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from checks import scheduler, verdicts
+from checks import retention, scheduler, verdicts
 from checks.choices import Verdict
 from checks.models import Check, Result
 from checks.verdicts import settle
 from erpops import clock
 from incidents.choices import AlertStatus, IncidentStatus
-from incidents.models import Alert, Incident
+from incidents.models import Alert, Incident, Source
 from tests.checks.conftest import MakeCheck, failed, measured
 
 UP, WARNING, DOWN, NEW, UNKNOWN = Verdict.UP, Verdict.WARNING, Verdict.DOWN, Verdict.NEW, Verdict.UNKNOWN
@@ -119,6 +119,14 @@ def test_a_muted_check_raises_nothing_until_its_mute_ends(make_check: MakeCheck)
     assert Incident.objects.count() == 1
 
 
+def test_checks_whose_source_is_switched_off_raise_nothing(make_check: MakeCheck) -> None:
+    Source.objects.update(enabled=False)
+    check = record(make_check(), 95, 95)
+    assert (check.verdict, check.firing, Incident.objects.count()) == (DOWN, "", 0)
+    Source.objects.update(enabled=True)
+    assert record(check, 95).firing == "SEV2"
+
+
 def test_a_claim_that_was_taken_over_writes_nothing(make_check: MakeCheck) -> None:
     check = make_check()
     late = Check.objects.get(pk=check.pk)
@@ -158,6 +166,6 @@ def test_old_results_are_forgotten_in_batches(make_check: MakeCheck) -> None:
         Result.objects.create(
             checked=check, at=now - clock.seconds(days * 86_400), ok=True, verdict=UP, value=1, duration_ms=1
         )
-    assert scheduler.forget() == 2
-    assert scheduler.forget() == 0
+    assert retention.forget() == 2
+    assert retention.forget() == 0
     assert Result.objects.count() == 2

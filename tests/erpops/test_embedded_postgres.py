@@ -7,7 +7,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,7 +70,6 @@ def test_passwords_and_cluster_are_closed_to_others(server: Postgres) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(server.cluster.stat().st_mode) == 0o700
     assert server.psql("SELECT 1") == "1"
-    assert not list(server.data_dir.glob(".initdb*"))
 
 
 def test_a_running_server_is_adopted(server: Postgres) -> None:
@@ -209,23 +207,31 @@ def test_nothing_outside_the_data_directory_changes(tmp_path: Path) -> None:
 
 
 @as_root
-def test_where_user_namespaces_are_refused_root_starts_it_as_nobody(reachable: Path) -> None:
-    """In a container whose seccomp profile forbids them; here a nested namespace that allows no further."""
-    done = started_without_namespaces(reachable / "data")
+def test_where_user_namespaces_are_refused_root_starts_it_as_nobody(tmp_path: Path) -> None:
+    """As in a chroot, and in a container whose seccomp profile forbids them; below closed directories too."""
+    tmp_path.chmod(0o700)
+    done = started_without_namespaces(tmp_path / "data")
     assert done.stdout == "1\n", done.stderr
-    assert (reachable / "data" / "postgres").stat().st_uid == 65534
+    assert (tmp_path / "data" / "postgres").stat().st_uid == 65534
+    assert (tmp_path / "data").stat().st_uid == 0
     # The same files are used on a later start where namespaces would be allowed.
-    again = made(reachable / "data")
+    again = made(tmp_path / "data")
     again.start()
     assert again.psql("SELECT 1", url=again.url) == "1"
     again.stop(hurry=True)
 
 
 @as_root
-def test_where_nobody_cannot_reach_the_data_either_the_remedy_is_said(tmp_path: Path) -> None:
-    tmp_path.chmod(0o700)
-    done = started_without_namespaces(tmp_path / "data")
-    assert "start as an ordinary user, choose another place with --data, or set DATABASE_URL" in done.stderr
+def test_a_cluster_that_was_roots_is_handed_to_nobody(cluster_at_rest: Path) -> None:
+    done = started_without_namespaces(cluster_at_rest)
+    assert done.stdout == "1\n", done.stderr
+    assert {path.stat().st_uid for path in (cluster_at_rest / "postgres").rglob("*")} == {65534}
+
+
+@as_root
+def test_a_root_without_powers_is_told_what_to_do(tmp_path: Path) -> None:
+    done = started_without_namespaces(tmp_path / "data", "powerless")
+    assert "start as an ordinary user, or set DATABASE_URL to a server of yours" in done.stderr
 
 
 def test_it_ends_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
@@ -251,14 +257,6 @@ def test_it_ends_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
     assert all(pids.wait_gone(pid, began, timeout=10) for pid, began in zip(servers, started, strict=True))
 
 
-@pytest.fixture
-def reachable() -> Iterator[Path]:
-    """A directory that every user may pass through, which pytest's own are not."""
-    with tempfile.TemporaryDirectory(prefix="erpops-tests-") as folder:
-        Path(folder).chmod(0o755)
-        yield Path(folder)
-
-
 NESTED = """
 import ctypes, os, pathlib, sys
 ready, go = os.pipe(), os.pipe()
@@ -268,10 +266,13 @@ if child == 0:
     os.write(ready[1], b"x"); os.read(go[0], 1)
     os.setgid(0); os.setuid(0)
     pathlib.Path("/proc/sys/user/max_user_namespaces").write_text("0")
+    if "powerless" in sys.argv:
+        for capability in (1, 2):
+            assert ctypes.CDLL(None).prctl(24, capability, 0, 0, 0) == 0
     sys.path.insert(0, sys.argv[2])
     from erpops.embedded.postgres import Postgres
     server = Postgres(pathlib.Path(sys.argv[1]), durable=False)
-    pathlib.Path(sys.argv[1]).mkdir(mode=0o700)
+    pathlib.Path(sys.argv[1]).mkdir(mode=0o700, exist_ok=True)
     server.start()
     print(server.psql("SELECT 1", url=server.url), flush=True)
     server.stop()
@@ -284,7 +285,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
-def started_without_namespaces(data: Path) -> subprocess.CompletedProcess[str]:
+def started_without_namespaces(data: Path, *manner: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", NESTED, str(data), str(Path.cwd())], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", NESTED, str(data), str(Path.cwd()), *manner], capture_output=True, text=True, timeout=60
     )

@@ -98,7 +98,7 @@ def test_hurry_does_not_wait(tmp_path: Path) -> None:
 
 def test_leftovers_are_ended_but_a_reused_pid_is_not() -> None:
     with subprocess.Popen(["sleep", "60"]) as ours, subprocess.Popen(["sleep", "60"]) as stranger:
-        records = {
+        records: dict[str, dict[str, Any]] = {
             "web": {"pid": ours.pid, "started": pids.started_at(ours.pid)},
             "engine": {"pid": stranger.pid, "started": "another boot:1"},
             "worker": {"pid": 0, "started": None},

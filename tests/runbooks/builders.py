@@ -14,7 +14,9 @@ from runbooks import executions, library
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
 
 
-def command(text: str, risk: str = "read", *, parameters: Sequence[dict[str, Any]] = (), **other: Any) -> dict[str, Any]:
+def command(
+    text: str, risk: str = "read", *, parameters: Sequence[dict[str, Any]] = (), **other: Any
+) -> dict[str, Any]:
     """A compiled shell command."""
     given = [{"notation": "angle", "type": "text", "line": 1, **parameter} for parameter in parameters]
     base: dict[str, Any] = {"line": 1, "end_line": 1, "kind": "shell", "text": text, "label": None, "programs": []}
@@ -106,5 +108,3 @@ def effects(file: Path) -> int:
 def output_of(run: CommandRun) -> bytes:
     """The stored bytes of an attempt."""
     return b"".join(bytes(chunk.data) for chunk in run.chunks.order_by("seq"))
-
-

@@ -79,5 +79,3 @@ def alive(pid_file: Path) -> list[int]:
 def wait_all_gone() -> None:
     """Until no supervisor of this data directory runs."""
     until(lambda: not any(spool.Spool(run_id).supervised() for run_id in spool.run_ids()), 20)
-
-

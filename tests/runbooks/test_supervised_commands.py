@@ -149,7 +149,9 @@ def test_a_command_finds_an_empty_private_directory_and_no_input() -> None:
 
 
 def test_the_console_environment_finds_its_servers_and_masks_their_passwords() -> None:
-    place = walk(command('psql "$DATABASE_URL" -Atc "select 6*7"; echo "$DATABASE_URL" | cut -c1-40; echo "$DATABASE_URL"'))
+    place = walk(
+        command('psql "$DATABASE_URL" -Atc "select 6*7"; echo "$DATABASE_URL" | cut -c1-40; echo "$DATABASE_URL"')
+    )
     environment = place.execution.environment
     environment.name = "self"
     environment.save(update_fields=["name"])
@@ -260,15 +262,13 @@ def test_a_hundred_megabytes_are_capped_at_head_and_tail_and_the_gap_is_counted(
 
 def test_output_bytes_arrive_whole_whatever_they_are() -> None:
     blob = bytes(range(256)) * 400
-    script = "python3 -c \"import sys; sys.stdout.buffer.write(bytes(range(256)) * 400)\""
+    script = 'python3 -c "import sys; sys.stdout.buffer.write(bytes(range(256)) * 400)"'
     run = run_now(walk(command(script)))
     assert output_of(run) == blob
     assert list(run.chunks.values_list("seq", flat=True)) == list(range(1, run.output_seq + 1))
 
 
-def test_a_killed_supervisor_leaves_an_unknown_outcome_and_no_process(
-    tmp_path: Path, clock: Clock, level: str
-) -> None:
+def test_a_killed_supervisor_leaves_an_unknown_outcome_and_no_process(tmp_path: Path, clock: Clock, level: str) -> None:
     place = walk(command(_STUBBORN.format(pids=tmp_path / "pids")))
     run = begin(place)
     until(lambda: (tmp_path / "pids").exists() and len(alive(tmp_path / "pids")) == 2)

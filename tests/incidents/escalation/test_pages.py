@@ -157,8 +157,7 @@ def test_a_mail_address_is_verified_by_whoever_reads_the_test(
     assert link is not None
     assert "Yes, it arrived" in text_of(operator.get(link[1]))
     operator.post(link[1])
-    method.refresh_from_db()
-    assert method.verified_at is not None
+    assert ContactMethod.objects.filter(pk=method.pk, verified_at__isnull=False).exists()
     assert operator.get(link[1] + "x").status_code == 404
 
 

@@ -282,6 +282,15 @@ def test_the_pulse_is_silent_until_something_changes(browser: Client, execution:
     assert f'id="run-{run.pk}-state"' in known
 
 
+def test_a_change_elsewhere_leaves_what_is_typed_alone(browser: Client, execution: Execution) -> None:
+    opened = browser.get(at(execution, 0), headers=HTMX).context["walk"]
+    shown = {"token": opened.token, "holder": execution.holder_id}
+    browser.post(at(execution, 5, "step_skip"), {"reason": "no access"})
+    answer = browser.get(at(execution, 0, "walk_pulse"), shown, headers=HTMX).content.decode()
+    assert 'id="walk-rail"' in answer
+    assert 'id="act-0"' not in answer
+
+
 def test_a_lost_baton_redraws_the_step(browser: Client, execution: Execution, lead: User) -> None:
     executions.take_over(execution=execution, by=lead)
     answer = browser.get(at(execution, 0, "walk_pulse"), {"token": "old", "holder": "1"}, headers=HTMX)

@@ -1,5 +1,6 @@
 """The view model: pure, from rows that are never saved."""
 
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.runbooks.pages.conftest import DISK, PID, command, compiled, phase, s
 
 def walked(document: dict[str, Any], *, production: bool = True) -> tuple[Execution, list[StepRun]]:
     environment = SimpleNamespace(is_production=production, label="Production")
-    execution = Execution(version=Version(compiled=document), values={})
+    execution = Execution(version=Version(compiled=document), values={}, started_at=datetime(2026, 1, 1, tzinfo=UTC))
     execution._state.fields_cache["environment"] = environment
     places = [
         (p, s) for p, ph in enumerate(document["phases"]) for s in range(len(ph["steps"]) or bool(ph["items"]))
