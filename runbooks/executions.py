@@ -3,8 +3,8 @@
 One person holds the baton and acts; others read along. Every act commits with its timeline event and
 its audit entry. A step's status follows its commands, or a person's word where nothing runs.
 
-Rows are locked in one order, here and in `runbooks.runner`: runbook, run, steps, execution, incident,
-audit chain. So whatever else an act changes, it changes before it tells.
+Rows are locked in one order, here and in `runbooks.runner`: runbook, run, execution, its steps,
+incident. So whatever else an act changes, it changes before it tells.
 """
 
 from collections.abc import Mapping
@@ -86,6 +86,7 @@ def go_to(*, step_run: StepRun, by: User) -> None:
     execution = step_run.execution
     require_baton(execution, by)
     with transaction.atomic():
+        lock(step_run)
         _point_at(execution, step_run)
 
 
@@ -291,9 +292,9 @@ def _advance(step_run: StepRun) -> None:
 
 
 def lock(step_run: StepRun) -> None:
-    """Acts on one step queue; the instance carries the status that counts."""
-    rows = StepRun.objects.select_for_update(no_key=True)
-    step_run.refresh_from_db(fields=["status"], from_queryset=rows)
+    """Acts on one walk queue; the instance carries the step's status that counts."""
+    Execution.objects.select_for_update(no_key=True).values_list("pk").get(pk=step_run.execution_id)
+    step_run.refresh_from_db(fields=["status"])
 
 
 def _require_settled(step_run: StepRun) -> None:

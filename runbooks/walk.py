@@ -161,6 +161,7 @@ class StepView:
     links: list[str]
     blocks: list[Mapping[str, Any]]
     items: list[SafeString]
+    around: list[SafeString]
     parameters: list[Answer]
     commands: list[CommandView]
 
@@ -342,6 +343,7 @@ def step_view(
         links=[link for link in step.get("links", []) if link.startswith(("http://", "https://"))],
         blocks=step.get("blocks", []),
         items=[markdown.render(item["text"]) for item in step.get("items", [])],
+        around=_around(phase) if run.step == 0 and phase["steps"] else [],
         parameters=known,
         commands=views,
     )
@@ -352,6 +354,12 @@ def _kind(step: Mapping[str, Any], phase: str) -> str:
     if step.get("items"):
         return "verify" if phase == "verification" else "checklist"
     return "commands" if step.get("commands") else "manual"
+
+
+def _around(phase: Mapping[str, Any]) -> list[SafeString]:
+    """What the text says in a phase outside its steps; it is shown with the first of them."""
+    bullets = "\n".join(f"- {item['text']}" for item in phase["items"])
+    return [markdown.render(text) for text in (*(item["text"] for item in phase["prose"]), bullets) if text]
 
 
 def _options(phase: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:

@@ -9,6 +9,7 @@ from runbooks.compiler.comments import STEP
 _SHELL_TAGS = frozenset(
     "bash sh shell zsh console terminal shell-session shellsession ksh fish command cmd bat powershell ps1".split()
 )
+_TYPED_TAGS = frozenset(["console", "terminal", "shell-session", "shellsession"])
 _SQL_TAGS = frozenset("sql pgsql psql postgres postgresql mysql plsql tsql sqlite".split())
 _YAML_TAGS = frozenset("yaml yml".split())
 _JSON_TAGS = frozenset("json json5 jsonc jsonl".split())
@@ -66,7 +67,7 @@ def classify(text: str, tag: str | None, before: str = "") -> str:
 def _by_tag(text: str, lines: list[str], tag: str) -> str | None:
     """What the tag says if the content bears it out; None if the content must decide."""
     if tag in _SHELL_TAGS:
-        return _shell(text, lines)
+        return _shell(text, lines, typed=tag in _TYPED_TAGS)
     if tag in _SQL_TAGS:
         return "comment" if all(row.strip().startswith("--") for row in lines) else "sql"
     if tag in _ENV_TAGS:
@@ -82,11 +83,11 @@ def _is_program(text: str) -> bool:
     return len(text.split()) > 1
 
 
-def _shell(text: str, lines: list[str]) -> str:
-    """A shell fence may hold only comments, only settings, one script, or queries."""
+def _shell(text: str, lines: list[str], *, typed: bool) -> str:
+    """A shell fence may hold only comments, only settings, one script, or queries; ``typed`` may have prompts."""
     code = [row for row in lines if not row.strip().startswith("#")]
     if not code:
-        return "script" if lines[0].startswith("#!") else "comment" if not _root_session(lines) else "shell"
+        return "script" if lines[0].startswith("#!") else "shell" if typed and _root_session(lines) else "comment"
     if _SCRIPT_START.search(text):
         return "script"
     body = "\n".join(code)
@@ -161,7 +162,7 @@ def _written(text: str, lines: list[str], tag: str | None) -> str:
     if not code:
         return "comment" if tag is None and all(row.strip().startswith("# ") for row in lines) else "text"
     if _looks_like_shell(text, code):
-        return _shell(text, lines)
+        return _shell(text, lines, typed=True)
     if (_MESSAGE.match(lines[0]) and (len(lines) > 1 or _FIELD.search(text))) or len(_FIELD.findall(text)) >= 2:
         return "message"
     settings = all(re.match(r"^\s*(?:export\s+)?[A-Z][A-Z0-9_]*=\S", row) for row in code)

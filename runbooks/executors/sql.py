@@ -12,7 +12,10 @@ _SCRIPT = 'exec psql -X -v ON_ERROR_STOP=1 -P pager=off -d "$DATABASE_URL" -f <(
 
 
 def launch(script: str, env: dict[str, str], risk: str) -> Launch:
-    """The argv for SQL, in read-only transactions if it is said to read only; refuses when the environment names no database or psql is not there."""
+    """The argv for SQL, in read-only transactions if it is said to read only.
+
+    Refuses when the environment names no database or psql is not there.
+    """
     if not env.get("DATABASE_URL"):
         raise CannotStart(
             "This environment has no DATABASE_URL, so SQL cannot run here: an admin can add the variable."

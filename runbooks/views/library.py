@@ -121,8 +121,8 @@ def publish(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
 @access.needs("publish_runbooks")
 def import_document(request: HtmxRequest) -> HttpResponse:
     """Show what a document compiles to; with `publish` (or `keep`, as drafts) store it."""
-    form = ImportForm(request.POST or None, request.FILES or None)
-    if request.method != "POST" or not form.is_valid():
+    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
+    if not form.is_valid():
         return render(request, "runbooks/library/import.html", {"form": form}, status=422 if form.errors else 200)
     body, path = form.cleaned_data["body"], form.cleaned_data["path"]
     act = request.POST.get("act", "")

@@ -103,9 +103,11 @@ document.addEventListener(
     if (!button) return;
     const since = performance.now() - (shownAt.get(button) ?? performance.now());
     if (!shownAt.has(button)) shownAt.set(button, performance.now());
-    if (since >= ARM_MS) return;
+    // A press that counts starts the time again: the second half of a double click is not one more.
+    if (since >= ARM_MS) return void shownAt.set(button, performance.now());
     event.preventDefault();
     event.stopImmediatePropagation();
+    return undefined;
   },
   true,
 );

@@ -103,6 +103,4 @@ def _email() -> str:
 
 def readable_password() -> str:
     """Five groups of two syllables, about 63 bits: to be read from a terminal and typed once."""
-    return "-".join(
-        "".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(2)) for _ in range(5)
-    )
+    return "-".join("".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(2)) for _ in range(5))

@@ -1,5 +1,7 @@
 """The first page: one ranked list, the way to a drill, and honest words about the console itself."""
 
+from datetime import timedelta
+
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -39,7 +41,7 @@ def test_what_i_hold_is_to_be_continued_and_what_nobody_holds_taken(
 def test_an_overdue_update_is_asked_for(operator: User, incident: Incident) -> None:
     lifecycle.acknowledge(incident=incident, by=operator)
     assert "Post an update" not in dict(_verbs(operator))
-    Incident.objects.filter(pk=incident.pk).update(update_due_at=incident.opened_at)
+    Incident.objects.filter(pk=incident.pk).update(update_due_at=incident.opened_at - timedelta(minutes=1))
     assert ("Post an update", incident.title) in _verbs(operator)
 
 

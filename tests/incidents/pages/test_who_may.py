@@ -62,7 +62,8 @@ def _ask(client: Client, name: str, incident: Incident) -> int:
 
 
 def test_no_route_is_forgotten() -> None:
-    here = {pattern.name for pattern in [*urls.urlpatterns, *top.urlpatterns] if getattr(pattern, "name", None)}
+    patterns = [*urls.urlpatterns, *top.urlpatterns]
+    here = {name for pattern in patterns if (name := getattr(pattern, "name", None))}
     own = {name for name in here if not str(name).startswith(("oncall", "escalation", "contact", "method", "rule"))}
     assert own - set(ROUTES) - ELSEWHERE == set()
 

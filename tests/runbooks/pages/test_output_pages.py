@@ -1,0 +1,83 @@
+"""What a command wrote, as a page, as earlier lines, as search results and as a file."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from erpops import clock
+from runbooks.models import CommandRun, Execution, OutputChunk, StepRun
+from tests.runbooks.pages.conftest import HTMX, at
+
+
+@pytest.fixture
+def browser(operator: User, signed_in: Callable[[User], Client]) -> Client:
+    return signed_in(operator)
+
+
+@pytest.fixture
+def run(execution: Execution, operator: User) -> CommandRun:
+    """1,200 lines, the last one of them hostile."""
+    now = clock.now()
+    lines = [f"line {number}" for number in range(1, 1200)] + ["<script>alert(1)</script> \x1b[31mred\x1b[0m"]
+    run = CommandRun.objects.create(
+        step_run=StepRun.objects.get(execution=execution, position=0), command=0, kind="shell", text="df -h",
+        script="df -h", risk="read", digest="d", queue="env.production", status="failed", requested_by=operator,
+        queued_at=now, started_at=now, ended_at=now, exit_code=127, host="db-1", output_seq=12, output_bytes=9_000,
+    )  # fmt: skip
+    for seq in range(12):
+        part = "\n".join(lines[seq * 100 : seq * 100 + 100]) + "\n"
+        OutputChunk.objects.create(
+            run=run, seq=seq + 1, stream="out", at=now, line=seq * 100 + 1, data=part.encode()
+        )
+    return run
+
+
+def url(name: str, run: CommandRun) -> str:
+    return reverse(name, args=[run.step_run.execution.incident_id, run.pk])
+
+
+def test_the_step_shows_the_tail_and_where_the_rest_is(browser: Client, execution: Execution, run: CommandRun) -> None:
+    page = browser.get(at(execution, 0), headers=HTMX).content.decode()
+    assert 'data-n="1200"' in page
+    assert 'data-n="701"' in page
+    assert 'data-n="700"' not in page
+    assert f'data-live-topic="run:{run.pk}@12"' in page or "data-ended" in page
+    assert f'data-earlier-url="{url("run_lines", run)}"' in page
+    assert "Failed, exit 127 (command not found)" in page
+
+
+def test_output_never_becomes_markup(browser: Client, run: CommandRun) -> None:
+    page = browser.get(url("run_output", run)).content.decode()
+    assert "<script>alert" not in page
+    assert '<span class="sgr-31">red</span>' in page
+
+
+def test_earlier_lines_come_in_pieces_until_there_are_no_more(browser: Client, run: CommandRun) -> None:
+    before = browser.get(url("run_lines", run), {"before": "701"}).content.decode()
+    assert before.count('class="ol"') == 500
+    assert 'data-n="700"' in before
+    assert 'data-n="200"' not in before
+    assert browser.get(url("run_lines", run), {"before": "1"}).content == b""
+    tail = browser.get(url("run_lines", run), {"before": "0"}).content.decode()
+    assert 'data-n="1200"' in tail
+    assert browser.get(url("run_lines", run), {"before": "x"}).status_code == 400
+
+
+def test_search_reads_the_whole_output(browser: Client, run: CommandRun) -> None:
+    page = browser.get(url("run_output", run), {"q": "LINE 33"}).content.decode()
+    assert "11 lines with" in page
+    assert "#L330" in page
+    assert "Not in the output." in browser.get(url("run_output", run), {"q": "kangaroo"}).content.decode()
+
+
+def test_the_download_is_text_whatever_is_in_it(browser: Client, run: CommandRun) -> None:
+    answer = browser.get(url("run_raw", run))
+    body = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    assert body.count(b"\n") == 1200
+    assert b"<script>" in body
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Disposition"].startswith("attachment")
