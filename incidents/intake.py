@@ -83,9 +83,16 @@ def _rounds(batch: list[Incoming]) -> list[_Round]:
             known = rounds[-1].alerts.get(key)
             if known and known[1].status != alert.status:
                 rounds.append(_Round())
-            rounds[-1].alerts[key] = (item.source, alert)
+                known = None
+            if known is None or not _older(alert, known[1]):
+                rounds[-1].alerts[key] = (item.source, alert)
             rounds[-1].times[key] = rounds[-1].times.get(key, 0) + 1
     return rounds
+
+
+def _older(alert: ParsedAlert, than: ParsedAlert) -> bool:
+    """Whether `alert` tells of an earlier episode; without a start it tells of this moment."""
+    return alert.starts_at is not None and (than.starts_at is None or alert.starts_at < than.starts_at)
 
 
 def _fold_round(turn: _Round, now: datetime) -> dict[Key, int]:
@@ -95,23 +102,24 @@ def _fold_round(turn: _Round, now: datetime) -> dict[Key, int]:
     stored = _upsert(turn, before, now)
     firing: list[tuple[Aimed, Alert]] = []
     ended: list[tuple[Aimed, Alert]] = []
+    again: list[tuple[Incident, str]] = []
     for key, alert in stored.items():
-        known = before.get(key)
-        aimed = turn.alerts[key]
+        known, aimed = before.get(key), turn.alerts[key]
         if alert.status != aimed[1].status:
             continue  # A late message about an episode that has ended: counted, nothing more.
-        if alert.status == AlertStatus.FIRING:
-            if known is None or known.status == AlertStatus.RESOLVED or not _is_open(known):
-                firing.append((aimed, alert))
-        elif known is not None and known.status == AlertStatus.FIRING and known.incident_id:
-            ended.append((aimed, alert))
+        was_firing = known is not None and known.status == AlertStatus.FIRING
+        if alert.status == AlertStatus.RESOLVED:
+            if was_firing and alert.incident_id:
+                ended.append((aimed, alert))
+        elif was_firing and known and known.incident and known.incident.is_open:
+            again.append((known.incident, aimed[1].severity))
+        else:
+            firing.append((aimed, alert))
     _attach(firing, now)
+    for incident, severity in sorted(again, key=lambda pair: pair[0].pk):
+        lifecycle.raise_severity(incident=incident, to=severity)
     _end(ended)
     return {key: alert.incident_id for key, alert in stored.items() if alert.incident_id}
-
-
-def _is_open(alert: Alert) -> bool:
-    return alert.incident is not None and alert.incident.status != IncidentStatus.RESOLVED
 
 
 def _lock_known(turn: _Round) -> dict[Key, Alert]:

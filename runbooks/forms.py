@@ -4,7 +4,8 @@ from typing import Any
 
 from django import forms
 
-from runbooks.walk import NOT_TAKEN, SKIP_REASONS, CommandView
+from runbooks.step_views import CommandView
+from runbooks.walk import NOT_TAKEN, SKIP_REASONS
 
 IMPORT_LIMIT = 5 * 1024 * 1024
 

@@ -35,8 +35,8 @@ class Card:
 def cards(runbooks: QuerySet[Runbook], *, limit: int | None = None) -> list[Card]:
     """The published ones among `runbooks` by title, with their figures; two queries however many there are."""
     found = list(runbooks.filter(current__isnull=False).select_related("current").order_by("title")[:limit])
-    figures = {
-        row["version__runbook"]: row
+    figures: dict[int, dict[str, Any]] = {
+        row["version__runbook"]: dict(row)
         for row in Execution.objects.filter(version__runbook__in=[r.pk for r in found])
         .values("version__runbook")
         .annotate(

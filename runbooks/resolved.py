@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -36,6 +39,17 @@ def pieces(text: str, parameters: Iterable[Mapping[str, Any]], values: Mapping[s
     if at < len(text):
         found.append(Piece(text[at:]))
     return found
+
+
+def marked(found: Iterable[Piece], *, reading: bool = False) -> SafeString:
+    """The pieces as HTML: every value in a <mark> with its name; for `reading`, none of them is missing."""
+    return format_html_join("", "{}", ((_mark(piece, reading) if piece.name else piece.text,) for piece in found))
+
+
+def _mark(piece: Piece, reading: bool) -> SafeString:
+    if piece.missing and not reading:
+        return format_html('<mark data-missing title="{}">{}</mark>', piece.name, piece.text)
+    return format_html('<mark title="{}">{}</mark>', piece.name, piece.text)
 
 
 def _forms(name: str, notation: str) -> str:

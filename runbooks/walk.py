@@ -1,24 +1,17 @@
-"""An execution as a page shows it: the rail of steps, and one step with its commands. Pure.
+"""An execution as a page shows it: phases, steps and their states. Pure.
 
-Built from the compiled runbook, the StepRuns and their CommandRuns; nothing here reads or writes
-the database, so the same rows always give the same page.
+Built from the compiled runbook and the StepRuns; nothing here reads or writes the database, so the
+same rows always give the same page. One opened step is `runbooks.step_views`.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
-from itertools import chain
 from typing import Any
 
-from django.utils.safestring import SafeString
-
-from incidents import markdown
-from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus, StepStatus
-from runbooks.gate import rung
-from runbooks.models import CommandRun, Execution, StepRun
-from runbooks.resolved import Piece, pieces
+from runbooks.choices import StepStatus
+from runbooks.models import Execution, StepRun
 
 PHASES = {
     "immediate": "Immediate",
@@ -38,16 +31,7 @@ PHASES = {
 }
 NOT_TAKEN = "branch not taken"
 SKIP_REASONS = ("not applicable", "already done", "too risky now", "no access", "other")
-_SETTLED = {StepStatus.PASSED, StepStatus.FAILED, StepStatus.SKIPPED}
-_FLAGS = {
-    "endless": "Never ends by itself; it runs until its time limit.",
-    "interactive": "Asks questions while it runs.",
-    "long": "May take minutes.",
-    "root": "Needs root.",
-    "outage": "Users will notice.",
-    "opaque": "A script whose effect cannot be seen from here.",
-    "secret": "May print a secret.",
-}
+SETTLED = {StepStatus.PASSED, StepStatus.FAILED, StepStatus.SKIPPED}
 
 
 @dataclass(frozen=True)
@@ -73,130 +57,6 @@ class RailPhase:
     started_at: datetime | None
     ended_at: datetime | None
     steps: list[RailStep]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The value of a parameter and where it came from: given, alert, environment, text or nowhere."""
-
-    name: str
-    type: str
-    value: str = ""
-    source: str = ""
-
-    @property
-    def provenance(self) -> str:
-        return {"alert": "from the alert", "text": "from the runbook", "given": "given here"}.get(self.source, "")
-
-
-@dataclass(frozen=True)
-class CommandView:
-    """One command of a step with its attempts, newest first."""
-
-    index: int
-    kind: str
-    label: str
-    risk: str
-    gate: str
-    text: str
-    pieces: list[Piece]
-    warnings: list[str]
-    expected: list[str]
-    notes: list[str]
-    missing: list[str]
-    runs: list[CommandRun] = field(default_factory=list)
-    # What the view adds: the latest attempt's output, and whether the page shows another state of it.
-    viewer: Any = None
-    changed: bool = True
-
-    @property
-    def earlier(self) -> list[CommandRun]:
-        return self.runs[1:]
-
-    @property
-    def latest(self) -> CommandRun | None:
-        return self.runs[0] if self.runs else None
-
-    @property
-    def live(self) -> bool:
-        return self.latest is not None and self.latest.status not in TERMINAL_RUNS
-
-    @property
-    def unsettled(self) -> bool:
-        """The last attempt has an outcome that nobody knows, so a person has to say."""
-        return self.latest is not None and self.latest.status == RunStatus.OUTCOME_UNKNOWN
-
-    @property
-    def lingering(self) -> bool:
-        """It was told to stop and may still run."""
-        return self.latest is not None and self.latest.status == RunStatus.STOP_UNCONFIRMED
-
-    @property
-    def ready(self) -> bool:
-        return not (self.missing or self.live or self.unsettled or self.lingering or self.gate == Risk.BLOCKED)
-
-    @property
-    def verb(self) -> str:
-        """What its first button says; a command that only reads runs with it."""
-        word = "Run again" if self.runs else "Run"
-        return word if self.gate == Risk.READ else f"{word}…"
-
-
-@dataclass(frozen=True)
-class StepView:
-    """One step, opened."""
-
-    run: StepRun
-    position: int
-    total: int
-    title: str
-    phase: str
-    kind: str
-    state: str
-    condition: str
-    optional: bool
-    time_box_s: int | None
-    options: list[str]
-    prose: list[SafeString]
-    links: list[str]
-    blocks: list[Mapping[str, Any]]
-    items: list[SafeString]
-    around: list[SafeString]
-    parameters: list[Answer]
-    commands: list[CommandView]
-
-    @property
-    def number(self) -> int:
-        return self.position + 1
-
-    @property
-    def settled(self) -> bool:
-        return self.run.status in _SETTLED
-
-    @property
-    def undecided(self) -> bool:
-        """A branch that nobody has taken or refused yet."""
-        return bool(self.condition) and not self.settled and not any(c.runs for c in self.commands)
-
-    @property
-    def busy(self) -> bool:
-        return any(command.live for command in self.commands)
-
-    @property
-    def reads(self) -> list[CommandView]:
-        """What "Run all reads" would run now: the commands before the first that may not be run like that."""
-        return list(_until_blocked(self.commands))
-
-    @property
-    def missing(self) -> list[str]:
-        return [answer.name for answer in self.parameters if not answer.value]
-
-
-def _until_blocked(commands: Iterable[CommandView]) -> Iterable[CommandView]:
-    for command in commands:
-        if command.gate != Risk.READ or not command.ready:
-            return
-        yield command
 
 
 def step_of(compiled: Mapping[str, Any], run: StepRun) -> Mapping[str, Any]:
@@ -237,7 +97,7 @@ def rail(execution: Execution, runs: Sequence[StepRun], *, viewed: int, url: str
         changed = [run.changed_at for run in own if run.changed_at]
         if own[0].position == 0:
             changed.append(execution.started_at)
-        done = all(run.status in _SETTLED for run in own)
+        done = all(run.status in SETTLED for run in own)
         name = PHASES.get(phase["phase"], "") if phase["phase"] != "other" else phase["heading"] or "Steps"
         phases.append(
             RailPhase(
@@ -266,184 +126,15 @@ def _rail_step(compiled: Mapping[str, Any], run: StepRun, *, viewed: int, url: s
     )
 
 
-def answers(
-    parameters: Iterable[Mapping[str, Any]], *, given: Mapping[str, str], labels: Mapping[str, str]
-) -> list[Answer]:
-    """Each parameter once, with what is known: an earlier answer, else the alert's label, else the text's default."""
-    known = {_key(name): str(value) for name, value in labels.items()}
-    found: dict[str, Answer] = {}
-    for item in parameters:
-        name, kind = item["name"], item["type"]
-        if name in found:
-            continue
-        label = known.get(_key(name), "") or (known.get(_key(kind), "") if kind != "text" else "")
-        if given.get(name):
-            found[name] = Answer(name, kind, str(given[name]), "given")
-        elif label:
-            found[name] = Answer(name, kind, label, "alert")
-        else:
-            default = item.get("default") or ""
-            found[name] = Answer(name, kind, default, "text" if default else "")
-    return list(found.values())
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
-def step_view(
-    execution: Execution,
-    runs: Sequence[StepRun],
-    *,
-    position: int,
-    attempts: Mapping[int, Sequence[CommandRun]],
-    labels: Mapping[str, str],
-    provided: frozenset[str] = frozenset(),
-    runnable: frozenset[str] = frozenset({"shell"}),
-) -> StepView:
-    """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
-
-    `labels` are those of the incident's alerts; `provided` are the variables that the environment
-    gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor.
-    """
-    run = runs[position]
-    compiled = execution.version.compiled
-    step = step_of(compiled, run)
-    phase = compiled["phases"][run.phase]
-    commands = step.get("commands", [])
-    asked = [_asked(command, provided) for command in commands]
-    known = answers(chain.from_iterable(asked), given=execution.values, labels=labels)
-    values = {answer.name: answer.value for answer in known}
-    views = [
-        _command(
-            index,
-            command,
-            asked[index],
-            values,
-            attempts.get(index, ()),
-            level=rung(risk=command["risk"], environment=execution.environment)
-            if command["kind"] in runnable
-            else Risk.BLOCKED,
-        )
-        for index, command in enumerate(commands)
-    ]
-    return StepView(
-        run=run,
-        position=position,
-        total=len(runs),
-        title=plain(step["title"]),
-        phase=phase["heading"] or PHASES.get(phase["phase"], ""),
-        kind=_kind(step, phase["phase"]),
-        state=state_of(run, viewed=True),
-        condition=plain(step.get("condition") or ""),
-        optional=bool(step.get("optional")),
-        time_box_s=step.get("time_box_s"),
-        options=_options(phase, step),
-        prose=[markdown.render(item["text"]) for item in step.get("prose", [])],
-        links=[link for link in step.get("links", []) if link.startswith(("http://", "https://"))],
-        blocks=step.get("blocks", []),
-        items=[markdown.render(item["text"]) for item in step.get("items", [])],
-        around=_around(phase) if run.step == 0 and phase["steps"] else [],
-        parameters=known,
-        commands=views,
-    )
-
-
-def _kind(step: Mapping[str, Any], phase: str) -> str:
-    """What the step asks of a person: run something, tick a list, verify, or do it by hand."""
-    if step.get("items"):
-        return "verify" if phase == "verification" else "checklist"
-    return "commands" if step.get("commands") else "manual"
-
-
-def _around(phase: Mapping[str, Any]) -> list[SafeString]:
-    """What the text says in a phase outside its steps; it is shown with the first of them."""
-    bullets = "\n".join(f"- {item['text']}" for item in phase["items"])
-    return [markdown.render(text) for text in (*(item["text"] for item in phase["prose"]), bullets) if text]
-
-
-def _options(phase: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
-    """The other steps of the same option group: exactly one of them is taken."""
-    group = step.get("option_group")
-    if not group:
-        return []
-    return [plain(s["title"]) for s in phase["steps"] if s.get("option_group") == group and s is not step]
-
-
-def _asked(command: Mapping[str, Any], provided: frozenset[str]) -> list[Mapping[str, Any]]:
-    """The parameters that a person fills: all but the variables that the environment gives."""
-    return [p for p in command["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
-
-
-def _command(
-    index: int,
-    command: Mapping[str, Any],
-    asked: Sequence[Mapping[str, Any]],
-    values: Mapping[str, str],
-    runs: Sequence[CommandRun],
-    *,
-    level: str,
-) -> CommandView:
-    effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
-    return CommandView(
-        index=index,
-        kind=command["kind"],
-        label=command.get("label") or "",
-        risk=command["risk"],
-        gate=level,
-        text=command["text"],
-        pieces=pieces(command["text"], asked, values),
-        warnings=[_FLAGS[flag] for flag in command["flags"] if flag in _FLAGS] + effects,
-        expected=[item["text"] for item in command["expected"]],
-        notes=[note["text"] for note in command.get("notes", [])],
-        missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),
-        runs=list(runs),
-    )
-
-
 def plain(text: str) -> str:
     """A title without the marks of its Markdown."""
     return re.sub(r"(\*\*|__|`)", "", text).strip().rstrip(":").strip()
 
 
-def digest(command: CommandView) -> str:
-    """What a person sees before confirming: the resolved text. A confirmation of another text is refused."""
-    return sha256("".join(piece.text for piece in command.pieces).encode()).hexdigest()[:32]
-
-
-def tokens(view: StepView, runs: Iterable[StepRun], *, may_act: bool) -> dict[str, str]:
-    """A short mark per part of the page, another one whenever that part would look different (output excepted).
-
-    The page sends back what it shows, and only the parts that changed are drawn again: what somebody
-    types or has opened in the others stays.
-    """
-    states = [(run.pk, run.status, run.reason) for run in runs]
-    own = view.run
-    settled = [status in _SETTLED for _, status, _ in states]
-    parts: dict[str, object] = {
-        "head": view.state,
-        "rail": (states, view.position),
-        "reads": (len(view.reads), [c.latest and c.latest.status for c in view.commands], may_act),
-        "foot": (own.status, own.reason, own.note, view.busy, settled, may_act),
-    }
-    for command in view.commands:
-        attempts = [(run.pk, run.status, run.stop_requested_at is not None) for run in command.runs]
-        parts[f"act-{command.index}"] = (attempts, command.missing, may_act)
-    return {name: sha256(repr(part).encode()).hexdigest()[:8] for name, part in parts.items()}
-
-
 def open_steps(runs: Sequence[StepRun], *, after: int) -> list[int]:
     """Positions of the steps that are not settled: those behind `after` first, then from the top."""
     order = [*runs[after + 1 :], *runs[: after + 1]]
-    return [run.position for run in order if run.status not in _SETTLED]
-
-
-def primary(commands: Iterable[CommandView]) -> int | None:
-    """The command whose button is the step's main one: the first without a success; None if there is none left."""
-    for command in commands:
-        if command.gate != Risk.BLOCKED and (command.latest is None or command.latest.status != RunStatus.SUCCEEDED):
-            return command.index
-    return None
+    return [run.position for run in order if run.status not in SETTLED]
 
 
 def leftovers(runs: Iterable[StepRun], compiled: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -29,7 +29,7 @@ _SURE_TAGS = {
 }
 _OUTPUT_BEFORE = re.compile(
     r"\b(?:output|response|result|returns|looks? like|prints|shows?|should see|you(?:'ll| will) see|similar to)\b"
-    r"[^.]*:?\s*$",
+    r"[^.]*:\s*$|\b(?:like this|similar to|looks? like|output)\s*:?\s*$",
     re.IGNORECASE,
 )
 _MESSAGE = re.compile(r"^\s*(?:subject|to|title|dear|hi|hello)\b\s*:?", re.IGNORECASE)
@@ -73,14 +73,10 @@ def _by_tag(text: str, lines: list[str], tag: str) -> str | None:
     if tag in _ENV_TAGS:
         return "env" if any(_ASSIGNMENT.match(row) for row in lines) else "text"
     if tag in _SCRIPT_TAGS:
-        return "script" if _is_program(text) else "text"
+        return "script"
     if tag.startswith("{"):
         return "text"
     return next((kind for kind, tags in _SURE_TAGS.items() if tag in tags), None)
-
-
-def _is_program(text: str) -> bool:
-    return len(text.split()) > 1
 
 
 def _shell(text: str, lines: list[str], *, typed: bool) -> str:

@@ -26,7 +26,9 @@ def method_of(name: str, args: Sequence[str]) -> str:
     for index, arg in enumerate(args):
         if arg in ("-X", "--request", "--method") and index + 1 < len(args):
             return args[index + 1].upper()
-        match = re.match(r"(?:-X|--request=|--method=)(\w+)$", arg)
+        if re.fullmatch(r"-[a-zA-Z]*X", arg) and index + 1 < len(args):
+            return args[index + 1].upper()
+        match = re.match(r"(?:-[a-zA-Z]*?X|--request=|--method=)([A-Za-z]+)$", arg)
         if match:
             return match.group(1).upper()
     if name == "wget":

@@ -35,10 +35,18 @@ _PREFIX: dict[str, tuple[frozenset[str], int]] = {
     "watch": (frozenset("-n --interval".split()), 0),
     "runuser": (frozenset("-u".split()), 0),
     "gosu": (frozenset(), 1),
+    "busybox": (frozenset(), 0),
+    "nsenter": (frozenset("-t --target -S -G".split()), 0),
+    "coproc": (frozenset(), 0),
 }
 _EXEC_TAKES = frozenset(
     "-u --user -w --workdir -e --env --env-file -c --container -n --namespace --index --detach-keys --context -f "
     "--file -p --project-name --kubeconfig -l --pod-running-timeout -H --host --project-directory --profile".split()
+)
+_RUN_TAKES = frozenset(
+    "-v --volume -e --env --env-file --name -p --publish --network --net -w --workdir -u --user -m --memory --cpus --mount "
+    "--entrypoint -h --hostname -l --label --link --restart --platform --pull --ip --add-host --device --dns --log-driver "
+    "--log-opt --shm-size --tmpfs --ulimit --volumes-from --cap-add --cap-drop --security-opt --gpus --pid --ipc".split()
 )
 _SSH_TAKES = frozenset("-i -p -l -o -F -J -L -R -D -b -c -m -W -S -Q -E -e -w -B -I -O".split())
 _SQL_VALUE = {
@@ -123,13 +131,24 @@ def _container(invocation: Invocation, depth: int) -> Verdict | None:
         return None
     compose = family.name == "docker-compose"
     if words[index].value == "run" and not compose:
-        return None
+        return _run_in_new_container(invocation, index, depth)
     options, rest = _exec_words(words[index:])
     verdict = _exec_inner(invocation, rest, depth)
     if programs.has_option(options, "-t") or programs.has_option(options, "--tty"):
         verdict.flag("tty", f"{family.name} exec -t")
     if compose and "-T" not in options and "--no-TTY" not in options:
         verdict.flag("compose_tty", "docker-compose allocates a terminal unless -T is given")
+    return verdict
+
+
+def _run_in_new_container(invocation: Invocation, index: int, depth: int) -> Verdict:
+    """``docker run IMAGE command``: the command counts, for volumes and networks are shared."""
+    name = program_name(invocation.words[0].value)
+    verdict = programs.judge(name, [w.value for w in invocation.words[1:]])
+    if name in ("docker", "podman", "nerdctl"):
+        rest = _skip(invocation.words[index:], _RUN_TAKES, 1)
+        if rest and not rest[0].value.startswith("-"):
+            verdict.add(judge_again(invocation, rest, depth))
     return verdict
 
 
@@ -192,7 +211,9 @@ def _ssh(invocation: Invocation, depth: int) -> Verdict:
 
 
 def _shell(invocation: Invocation, depth: int) -> Verdict:
-    args = invocation.words[1:]
+    args = [w for w in invocation.words[1:]]
+    while len(args) > 1 and args[0].value in ("-o", "+o", "-O", "--rcfile", "--init-file"):
+        del args[:2]
     for index, word in enumerate(args):
         if re.fullmatch(r"-[a-z]*c", word.value) and index + 1 < len(args):
             inner = args[index + 1]
@@ -333,9 +354,13 @@ def _mongo(invocation: Invocation, depth: int) -> Verdict:
 
 def _sed(invocation: Invocation, depth: int) -> Verdict:
     args = [w.value for w in invocation.words[1:]]
+    scripts = [a for a in args if not a.startswith("-")]
+    if scripts and re.search(r"(?:^|[;{}\d$/]|\s)[wW]\s+(?!/dev/std)\S", scripts[0]):
+        return Verdict("destroy", "sed that writes a file")
+    if scripts and re.search(r"(?:^|[;{}\d$/])\s*e\b|/[gpIi\d]*e[gpIi\d]*$", scripts[0]):
+        return Verdict("disrupt", "sed that runs commands", {"opaque": "sed"})
     if not any(re.match(r"-[nErs]*i|--in-place", a) for a in args):
         return Verdict("read", "sed")
-    scripts = [a for a in args if not a.startswith("-")]
     simple = bool(scripts) and bool(re.fullmatch(r"s(.)((?!\1).)+\1((?!\1).)*\1[gIi]*", scripts[0]))
     return Verdict("change", "sed -i replaces text") if simple else Verdict("destroy", "sed -i rewrites a file")
 
@@ -364,10 +389,29 @@ def _interpreter(invocation: Invocation, depth: int) -> Verdict:
     return verdict
 
 
+def _trap(invocation: Invocation, depth: int) -> Verdict:
+    words = [w.value for w in invocation.words[1:] if w.value != "--"]
+    return (
+        judge_source(words[0], depth, "trap")
+        if len(words) > 1 and words[0] not in ("-", "")
+        else Verdict("read", "trap")
+    )
+
+
+def _alias(invocation: Invocation, depth: int) -> Verdict:
+    verdict = Verdict("read", "alias")
+    for word in invocation.words[1:]:
+        verdict.add(judge_source(word.value.partition("=")[2], depth, "alias"))
+    return verdict
+
+
 def _awk(invocation: Invocation, depth: int) -> Verdict:
     text = " ".join(w.value for w in invocation.words[1:])
     if re.search(r"\bsystem\s*\(|\|\s*getline|print[^}]*\|\s*\"", text):
-        return Verdict("disrupt", "awk that runs commands", {"opaque": "awk"})
+        verdict = Verdict("disrupt", "awk that runs commands", {"opaque": "awk"})
+        for source in re.findall(r"system\s*\(\s*\"([^\"]*)\"", text):
+            verdict.add(judge_source(source, depth, "awk"))
+        return verdict
     if re.search(r"print[^}\n]*>\s*\"", text):
         return Verdict("change", "awk that writes a file")
     return Verdict("read", "awk")
@@ -384,6 +428,8 @@ def register() -> None:
         (("sh", "bash", "zsh", "dash", "ksh", "ash"), _shell),
         (("su",), _su),
         (("eval",), _eval),
+        (("trap",), _trap),
+        (("alias",), _alias),
         (("source", "."), _source),
         (("find",), _find),
         (list(_SQL_VALUE), _sql_client),

@@ -78,7 +78,7 @@ _TYPES: tuple[tuple[str, str], ...] = (
 _PLACES: tuple[tuple[str, str], ...] = (
     (r"(?:kill(?:\s+-\w+)*|pg_terminate_backend\(|pg_cancel_backend\(|-p|/proc/)\s*$", "pid"),
     (r"--to-revision[= ]$", "revision"),
-    (r"\bkubectl\b.*\b(?:exec|logs|pods?/?|attach)\b(?:\s+-\w+)*\s*$", "pod"),
+    (r"\bkubectl\b.*\b(?:exec|logs|pods?/?|attach)\b(?:\s+-(?![nlc]\b)\w+)*\s*$", "pod"),
     (r"\bdocker\s+(?:exec|logs|inspect|restart|stop|start|rm|stats|top)\b(?:\s+-[\w-]+)*\s*$", "container"),
     (r"\b(?:ssh|ping|dig|nslookup|traceroute)\b(?:\s+-\w+)*\s*(?:\w+@)?$", "host"),
     (r"--(?:since|timeout|grace-period)[= ]$", "duration"),

@@ -152,20 +152,22 @@ class _Reader:
     def _command(self, node: Node) -> list[Invocation]:
         words: list[Word] = []
         redirects: list[Redirect] = []
-        stdin = ""
+        stdin, heredoc = "", ""
         place = len(self.unit.invocations)  # the outer command comes before what its words substitute
         for child in node.named_children:
             if child.type == "variable_assignment":
                 self.visit(child)
             elif child.type in ("herestring_redirect", "file_redirect"):
                 redirects.append(self._redirect(child))
-                stdin = "heredoc" if child.type == "herestring_redirect" else stdin
+                if child.type == "herestring_redirect":
+                    stdin, heredoc = "heredoc", self.word(child.named_children[-1]).value
+                    self._inside(child)
             else:
                 words.append(self.word(child))
                 self._inside(child)
         if not words:
             return []
-        invocation = Invocation(words, node.start_point[0], stdin=stdin, redirects=redirects)
+        invocation = Invocation(words, node.start_point[0], stdin=stdin, heredoc=heredoc, redirects=redirects)
         if any(r.operator == "<" for r in redirects):
             invocation.stdin = "file"
         if words[0].value == "read":

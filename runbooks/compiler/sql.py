@@ -278,7 +278,7 @@ def _refine(key: str, flat: str) -> Verdict:
         return _rule("destroy", "ALTER … DROP")
     if key == "COPY":
         if re.search(r"\bPROGRAM\b", flat):
-            return _rule("disrupt", "COPY … PROGRAM")
+            return _rule("destroy", "COPY … PROGRAM runs a shell command")
         return _rule("read long", "COPY TO") if re.search(r"\bTO\b", flat) else verdict
     if key in ("SELECT", "WITH"):
         _nested(flat, verdict)
@@ -326,7 +326,7 @@ def _by_functions(words: str, verdict: Verdict) -> None:
 def _judge_meta(text: str) -> Verdict:
     """psql's backslash commands."""
     if re.match(r"\s*\\!", text):
-        return _rule("disrupt", r"\! runs a shell command")
+        return _rule("destroy", r"\! runs a shell command")
     if re.match(r"\s*\\(?:i|ir|include)\b", text):
         return _rule("disrupt opaque", r"\i runs a file")
     if re.match(r"\s*\\copy\b.*\bfrom\b", text, re.IGNORECASE | re.DOTALL):

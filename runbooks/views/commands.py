@@ -9,14 +9,14 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access
 from erpops.htmx import HtmxRequest
 from incidents.views.answers import sheet, working_on
-from runbooks import runner, walk
+from runbooks import runner, step_views
 from runbooks.choices import Risk
 from runbooks.refusals import Refused
 from runbooks.views import walking
 from runbooks.views.steps import chosen
 from runbooks.views.walking import REFUSALS, Walk, fetch
 
-_EFFECTS = {
+_EFFECTS: dict[str, str] = {
     Risk.CHANGE: "Narrow and reversible; users should not notice.",
     Risk.DISRUPT: "Users may notice: something stops, restarts or behaves differently.",
     Risk.DESTROY: "Data, files, sessions or processes are gone afterwards.",
@@ -40,7 +40,7 @@ def run(request: HtmxRequest, number: int, execution: int, position: int, comman
     """Ask for one attempt. A second click finds the first one's attempt."""
     opened = _opened(request, number, execution, position, command)
     asked = opened.step.commands[command]
-    if asked.gate != Risk.READ and request.POST.get("shown") != walk.digest(asked):
+    if asked.gate != Risk.READ and request.POST.get("shown") != step_views.digest(asked):
         problem = "The command changed since you looked at it. Read it again before you run it."
         return _again(request, opened, command, problem)
     try:
@@ -96,7 +96,7 @@ def _question(opened: Walk, index: int) -> dict[str, Any]:
     asked = opened.step.commands[index]
     return walking.context(opened) | {
         "command": asked,
-        "shown": walk.digest(asked),
+        "shown": step_views.digest(asked),
         "verb": _verb(asked.text, opened.execution.environment.label),
         "effect": _EFFECTS.get(asked.risk, ""),
         "may_destroy": access.can(opened.user, "run_destroy"),
@@ -107,6 +107,18 @@ def _question(opened: Walk, index: int) -> dict[str, Any]:
 def _verb(text: str, where: str) -> str:
     """The confirming button repeats what happens and where: "Restart on erpops itself"."""
     words = text.lower()
-    verbs = ("restart", "stop", "terminate", "cancel", "kill", "drop", "delete", "purge", "flush", "restore", "rollback")
+    verbs = (
+        "restart",
+        "stop",
+        "terminate",
+        "cancel",
+        "kill",
+        "drop",
+        "delete",
+        "purge",
+        "flush",
+        "restore",
+        "rollback",
+    )
     found = next((verb for verb in (*verbs, "scale", "apply", "analyze", "vacuum", "reload") if verb in words), "run")
     return f"{found.capitalize()} on {where}"

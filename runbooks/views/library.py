@@ -23,7 +23,7 @@ from runbooks.compiler.encoding import decode
 from runbooks.forms import ImportForm
 from runbooks.models import Version
 from runbooks.refusals import Refused
-from runbooks.resolved import pieces
+from runbooks.resolved import marked, pieces
 
 # A longer text does not fit into the form that publishes it; there the file is chosen once more.
 RESEND_LIMIT = 1_000_000
@@ -130,7 +130,11 @@ def import_document(request: HtmxRequest) -> HttpResponse:
     if act not in {"publish", "keep"} or not document["runbooks"]:
         return render(request, "runbooks/library/preview.html", _preview(body, path, document))
     report = library.import_text(
-        text=decode(body).text, path=path, by=request.user, publish=act == "publish", note=request.POST.get("note", "")[:300]
+        text=decode(body).text,
+        path=path,
+        by=request.user,
+        publish=act == "publish",
+        note=request.POST.get("note", "")[:300],
     )
     done = "Published" if act == "publish" else "Kept as drafts"
     messages.success(request, f"{done}: {report}")
@@ -220,7 +224,10 @@ def reading(compiled: dict[str, Any]) -> list[ReadPhase]:
 
 
 def _read_step(step: dict[str, Any], number: int) -> ReadStep:
-    commands = [command | {"pieces": pieces(command["text"], command["parameters"], {})} for command in step["commands"]]
+    commands = [
+        command | {"html": marked(pieces(command["text"], command["parameters"], {}), reading=True)}
+        for command in step["commands"]
+    ]
     return ReadStep(
         anchor=f"step-{number}",
         number=number,

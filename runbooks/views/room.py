@@ -39,13 +39,12 @@ def _chosen(walks: list[Execution], named: int | None) -> Execution | None:
     if named is not None:
         return next((walk for walk in walks if walk.pk == named), None)
     active = [walk for walk in walks if walk.status == ExecutionStatus.ACTIVE]
-    return (active or walks or [None])[0]
+    return next(iter(active or walks), None)
 
 
 def _open(request: HttpRequest, incident: Incident, execution: Execution, position: int | None) -> Walk:
     at = execution.position if position is None else position
-    opened = Walk(user=walking.user_of(request), incident=incident, execution=execution, position=at)
-    return opened
+    return Walk(user=walking.user_of(request), incident=incident, execution=execution, position=at)
 
 
 def _finder(request: HttpRequest, incident: Incident) -> dict[str, Any]:
@@ -162,9 +161,7 @@ def abandon(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         try:
-            executions.abandon(
-                execution=opened.execution, reason=request.POST.get("reason", "")[:300], by=request.user
-            )
+            executions.abandon(execution=opened.execution, reason=request.POST.get("reason", "")[:300], by=request.user)
         except REFUSALS as error:
             problem = str(error)
         else:
@@ -185,5 +182,3 @@ def _position(request: HttpRequest) -> int:
     if not value.isdecimal() or len(value) > 6:
         raise Http404("This runbook has no such step.")
     return int(value)
-
-

@@ -1,6 +1,6 @@
 """One attempt of a command: its output, earlier lines, search, download; stopping and settling it."""
 
-from django.http import Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET, require_POST
 
@@ -50,10 +50,10 @@ def lines(request: HtmxRequest, number: int, run: int) -> HttpResponse:
 
 @require_GET
 @access.needs("see_console")
-def raw(request: HtmxRequest, number: int, run: int) -> HttpResponseBase:
+def raw(request: HtmxRequest, number: int, run: int) -> HttpResponse:
     """The kept bytes as a text file, never as something that a browser would run."""
     found = _run(request, number, run)
-    response = StreamingHttpResponse(output.text(run=found), content_type="text/plain; charset=utf-8")
+    response = HttpResponse(output.text(run=found), content_type="text/plain; charset=utf-8")
     response.headers["Content-Disposition"] = f'attachment; filename="INC-{number}-run-{found.pk}.txt"'
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -1,5 +1,6 @@
 """Acts on a step as a whole: values, done, skipped, a pasted result."""
 
+from django.forms import Form
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
 
@@ -61,7 +62,7 @@ def skip(request: HtmxRequest, number: int, execution: int, position: int) -> Ht
     opened = _acting(request, number, execution, position)
     form = SkipForm(request.POST)
     if not form.is_valid():
-        opened.refused = " ".join(message for errors in form.errors.values() for message in errors)
+        opened.refused = _sentences(form)
         return walking.whole(request, opened, status=422)
     return _settle(request, opened, executions.skip, step_run=opened.step.run, reason=form.said)
 
@@ -99,13 +100,17 @@ def paste(request: HtmxRequest, number: int, execution: int, position: int) -> H
     opened = _acting(request, number, execution, position)
     form = PasteForm(request.POST)
     if not form.is_valid():
-        opened.refused = " ".join(message for errors in form.errors.values() for message in errors)
+        opened.refused = _sentences(form)
         return walking.whole(request, opened, status=422)
     text = form.note(step=f"Step {position + 1}, {opened.step.title}", commands=opened.step.commands)
     lifecycle.add_note(incident=opened.incident, text=text, by=request.user)
     response = walking.whole(request, walking.again(opened))
     response.headers["HX-Trigger"] = '{"toast": {"text": "Kept in the timeline."}}'
     return response
+
+
+def _sentences(form: Form) -> str:
+    return " ".join(str(message) for errors in form.errors.values() for message in errors)
 
 
 def chosen(opened: Walk) -> dict[str, str]:

@@ -15,7 +15,7 @@ from erpops.transitions import IllegalMove
 from incidents.access import get_incident_for, may_operate
 from incidents.models import Incident
 from runbooks import access as runbook_access
-from runbooks import page_queries, runner, walk
+from runbooks import page_queries, runner, step_views, walk
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -30,7 +30,7 @@ REFUSALS = (Refused, IllegalMove, NotAllowed)
 class ValueRow:
     """A field of the values form."""
 
-    answer: walk.Answer
+    answer: step_views.Answer
     value: str
     wrong: str
 
@@ -57,7 +57,7 @@ class Shown:
         )
 
 
-def unread(step: walk.StepView) -> list[walk.CommandView]:
+def unread(step: step_views.StepView) -> list[step_views.CommandView]:
     """The reading commands at the front of a step that have not succeeded yet."""
     return [c for c in step.reads if c.latest is None or c.latest.status != RunStatus.SUCCEEDED]
 
@@ -81,8 +81,8 @@ class Walk:
         return page_queries.steps(self.execution)
 
     @cached_property
-    def step(self) -> walk.StepView:
-        return walk.step_view(
+    def step(self) -> step_views.StepView:
+        return step_views.step_view(
             self.execution,
             self.runs,
             position=self.position,
@@ -95,12 +95,10 @@ class Walk:
     @cached_property
     def rail(self) -> list[walk.RailPhase]:
         pattern = reverse("walk_step", args=[self.incident.pk, self.execution.pk, 987654321])
-        return walk.rail(
-            self.execution, self.runs, viewed=self.position, url=pattern.replace("987654321", "{}")
-        )
+        return walk.rail(self.execution, self.runs, viewed=self.position, url=pattern.replace("987654321", "{}"))
 
     @cached_property
-    def commands(self) -> list[walk.CommandView]:
+    def commands(self) -> list[step_views.CommandView]:
         """The step's commands, each with the output of its latest attempt."""
         return [
             replace(
@@ -118,7 +116,7 @@ class Walk:
 
     @cached_property
     def tokens(self) -> dict[str, str]:
-        return walk.tokens(self.step, self.runs, may_act=self.may_act)
+        return step_views.tokens(self.step, self.runs, may_act=self.may_act)
 
     @property
     def token(self) -> str:
@@ -137,7 +135,7 @@ class Walk:
 
     @property
     def primary(self) -> int | None:
-        return walk.primary(self.step.commands)
+        return step_views.primary(self.step.commands)
 
     @property
     def open_steps(self) -> list[int]:
@@ -268,9 +266,7 @@ def leaves(request: HttpRequest, opened: Walk, *, status: int = 200) -> HttpResp
     return response
 
 
-def chained(
-    request: HttpRequest, opened: Walk, following: int | None, *, ended_at: int | None = None
-) -> HttpResponse:
+def chained(request: HttpRequest, opened: Walk, following: int | None, *, ended_at: int | None = None) -> HttpResponse:
     """The leaves of the step, and the link of "Run all reads" that waits for command `following`."""
     if not getattr(request, "htmx", False):
         return whole(request, opened)

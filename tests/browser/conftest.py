@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -36,6 +35,13 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def console() -> Iterator[Stack]:
+    with Stack(environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org"}) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def shared_console() -> Iterator[Stack]:
+    """One console for every module that does not mind what others left on it."""
     with Stack(environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org"}) as stack:
         yield stack
 
@@ -87,10 +93,19 @@ def sign_in(page: Page, user: str, password: str) -> None:
     page.wait_for_url(lambda url: "/sign-in" not in url)
 
 
-def axe_violations(page: Page) -> list[str]:
-    """What axe finds on the page, one line each."""
+def axe_violations(page: Page, *only: str) -> list[str]:
+    """What axe finds on the page, one line each; `only` names the rules to look at."""
     if not AXE.exists():
         pytest.skip("axe-core is not set up: run `make test`, which installs it")
-    page.evaluate(Path(AXE).read_text(encoding="utf-8"))
-    found = page.evaluate("async () => (await axe.run(document)).violations")
-    return [f"{item['id']}: {node['target']} {node.get('failureSummary', '')}" for item in found for node in item["nodes"]]
+    # Evaluated by the debugger, which the page's content security policy does not bind.
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate(
+        """async (only) => (await axe.run(document, {
+            resultTypes: ["violations"],
+            ...(only.length ? {runOnly: {type: "rule", values: only}} : {}),
+        })).violations.flatMap(({id, nodes}) => nodes.map((node) =>
+            `${id}: ${node.target} ${node.failureSummary.replace(/\\s+/g, " ")} in ${node.html.slice(0, 120)}`))""",
+        list(only),
+    )
+    return list(found)

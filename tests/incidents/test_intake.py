@@ -76,6 +76,12 @@ def test_a_later_alert_raises_the_severity_and_never_lowers_it(source: Source) -
     assert Incident.objects.get().severity == "SEV2"
 
 
+def test_a_firing_alert_that_got_worse_raises_the_severity(source: Source) -> None:
+    fold(source, alert(severity="SEV3"))
+    fold(source, alert(severity="SEV1"))
+    assert Incident.objects.get().severity == "SEV1"
+
+
 def test_an_untaken_incident_ends_with_its_last_alert(source: Source) -> None:
     fold(source, alert(), alert(fingerprint="f2"))
     fold(source, alert(status="resolved"))

@@ -1,35 +1,19 @@
-"""Short ways to compile a text, a fence or one command."""
-
-from collections.abc import Callable
-from textwrap import dedent, indent
+"""Fixtures that compile a text, a fence or one command."""
 
 import pytest
 
-from runbooks.compiler import compile_text
-from runbooks.compiler.contract import Command, Document, Runbook, Step
-from runbooks.compiler.findings import all_commands
-
-Compile = Callable[[str], Document]
-
-
-def document_of(text: str) -> Document:
-    return compile_text(dedent(text).lstrip("\n"), path="page.md")
-
-
-def step_of(body: str, tag: str = "bash") -> Step:
-    """The one step of a runbook whose only fence holds ``body``."""
-    fence = indent(f"```{tag}\n{body}\n```", "   ")
-    document = compile_text(f"# Alarm\n\n## Diagnosis\n\n1. **Look**\n{fence}\n", path="page.md")
-    return document["runbooks"][0]["phases"][0]["steps"][0]
-
-
-def commands_of(body: str, tag: str = "bash") -> list[Command]:
-    return step_of(body, tag)["commands"]
-
-
-def command_of(body: str, tag: str = "bash") -> Command:
-    (command,) = commands_of(body, tag)
-    return command
+from runbooks.compiler.contract import Runbook
+from tests.runbooks.compiler.fragments import (
+    Commands,
+    Compile,
+    OneCommand,
+    OneRunbook,
+    OneStep,
+    command_of,
+    commands_of,
+    document_of,
+    step_of,
+)
 
 
 @pytest.fixture
@@ -38,7 +22,7 @@ def compiled() -> Compile:
 
 
 @pytest.fixture
-def runbook() -> Callable[[str], Runbook]:
+def runbook() -> OneRunbook:
     def build(text: str) -> Runbook:
         (only,) = document_of(text)["runbooks"]
         return only
@@ -47,20 +31,15 @@ def runbook() -> Callable[[str], Runbook]:
 
 
 @pytest.fixture
-def step() -> Callable[..., Step]:
+def step() -> OneStep:
     return step_of
 
 
 @pytest.fixture
-def commands() -> Callable[..., list[Command]]:
+def commands() -> Commands:
     return commands_of
 
 
 @pytest.fixture
-def command() -> Callable[..., Command]:
+def command() -> OneCommand:
     return command_of
-
-
-@pytest.fixture
-def texts_of() -> Callable[[Document], list[str]]:
-    return lambda document: [c["text"] for c in all_commands(document)]

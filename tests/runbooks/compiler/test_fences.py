@@ -3,6 +3,7 @@
 import pytest
 
 from runbooks.compiler.fences import classify
+from tests.runbooks.compiler.fragments import Compile
 
 
 @pytest.mark.parametrize(
@@ -38,11 +39,11 @@ from runbooks.compiler.fences import classify
         ("note", "{note}", "", "text"),
     ],
 )
-def test_kinds(text, tag, before, kind):
+def test_kinds(text: str, tag: str | None, before: str, kind: str) -> None:
     assert classify(text, tag, before) == kind
 
 
-def test_fences_are_found_in_lists_quotes_and_too_deep(compiled):
+def test_fences_are_found_in_lists_quotes_and_too_deep(compiled: Compile) -> None:
     document = compiled(
         """
         # Alarm
@@ -70,6 +71,6 @@ def test_fences_are_found_in_lists_quotes_and_too_deep(compiled):
     ]
 
 
-def test_a_fence_that_never_closes_is_a_finding(compiled):
+def test_a_fence_that_never_closes_is_a_finding(compiled: Compile) -> None:
     document = compiled("# A\n\n```bash\ndf -h\n")
     assert "markdown.fence" in {f["rule"] for f in document["findings"]}

@@ -2,8 +2,11 @@
 
 import pytest
 
+from runbooks.compiler.contract import Document
+from tests.runbooks.compiler.fragments import Compile
 
-def _rules(document, levels=("error", "warning")):
+
+def _rules(document: Document, levels: tuple[str, ...] = ("error", "warning")) -> set[tuple[int, str]]:
     return {(f["line"], f["rule"]) for f in document["findings"] if f["level"] in levels}
 
 
@@ -26,7 +29,7 @@ def _rules(document, levels=("error", "warning")):
         ("htop", "bash", "command.interactive"),
     ],
 )
-def test_a_defect_is_reported_where_it_stands(compiled, body, tag, rule):
+def test_a_defect_is_reported_where_it_stands(compiled: Compile, body: str, tag: str, rule: str) -> None:
     document = compiled(f"# A\n\n```{tag}\n{body}\n```\n")
     assert (4, rule) in _rules(document)
 
@@ -42,17 +45,17 @@ def test_a_defect_is_reported_where_it_stands(compiled, body, tag, rule):
         ("kubectl exec db -- psql -U app -c 'SELECT 1'", "bash"),
     ],
 )
-def test_what_is_right_is_not_reported(compiled, body, tag):
+def test_what_is_right_is_not_reported(compiled: Compile, body: str, tag: str) -> None:
     assert _rules(compiled(f"# A\n\n```{tag}\n{body}\n```\n")) == set()
 
 
-def test_dead_anchors_and_links_that_leave_the_document(compiled):
+def test_dead_anchors_and_links_that_leave_the_document(compiled: Compile) -> None:
     document = compiled("# A\n\n## Real part\n\nSee [x](#real-part), [y](#gone) and [z](../other.md).\n")
     rules = [(f["rule"], f["level"]) for f in document["findings"]]
     assert rules == [("link.anchor", "warning"), ("link.relative", "info")]
 
 
-def test_hazards_are_told_as_information(compiled):
+def test_hazards_are_told_as_information(compiled: Compile) -> None:
     document = compiled("# A\n\n```bash\ntail -f app.log\ncat .env\nnslookup yourdomain.com\n```\n")
     assert [(f["line"], f["rule"]) for f in document["findings"] if f["level"] == "info"] == [
         (4, "command.endless"),

@@ -3,6 +3,7 @@
 import pytest
 
 from runbooks.compiler.flags import EFFECTS
+from tests.runbooks.compiler.fragments import OneCommand
 
 
 @pytest.mark.parametrize(
@@ -40,11 +41,11 @@ from runbooks.compiler.flags import EFFECTS
         ("curl http://localhost/debug/pprof/profile > cpu.prof", {"long"}),
     ],
 )
-def test_flags(command, line, flags):
+def test_flags(command: OneCommand, line: str, flags: set[str]) -> None:
     assert set(command(line)["flags"]) == flags
 
 
-def test_each_flag_comes_with_its_rule_and_what_follows(command):
+def test_each_flag_comes_with_its_rule_and_what_follows(command: OneCommand) -> None:
     found = command("sudo tail -f /var/log/app.log")
     assert {w["about"]: w.get("effect") for w in found["why"]} == {
         "risk": None,

@@ -1,5 +1,7 @@
 """Headings, leads and lists become runbooks, phases and steps, with nothing lost."""
 
+from tests.runbooks.compiler.fragments import Compile, OneRunbook
+
 INCIDENT = """
 # Monitoring runbooks
 
@@ -63,18 +65,26 @@ INCIDENT = """
 """
 
 
-def test_an_incident_runbook(compiled):
+def test_an_incident_runbook(compiled: Compile) -> None:
     document = compiled(INCIDENT)
     down, slow = document["runbooks"]
-    assert (document["title"], down["title"], down["category"]) == ("Monitoring runbooks", "Application Down", "Emergencies")
-    assert (down["kind"], down["alerts"], down["severity"]) == ("incident", ["AppDown", "AppGone"], ["warning", "critical"])
+    assert (document["title"], down["title"], down["category"]) == (
+        "Monitoring runbooks",
+        "Application Down",
+        "Emergencies",
+    )
+    assert (down["kind"], down["alerts"], down["severity"]) == (
+        "incident",
+        ["AppDown", "AppGone"],
+        ["warning", "critical"],
+    )
     assert (down["response_time_s"], down["symptoms"]) == (300, ["Requests fail", "Error rate > 5% (warning)"])
     assert down["thresholds"] == ["Error rate > 5% (warning)"]
     assert [p["phase"] for p in down["phases"]] == ["immediate", "resolution", "verification", "escalation"]
     assert slow["alerts"] == ["AppSlow"]
 
 
-def test_phases_hold_steps_or_items(compiled):
+def test_phases_hold_steps_or_items(compiled: Compile) -> None:
     immediate, resolution, verification, escalation = compiled(INCIDENT)["runbooks"][0]["phases"]
     assert (immediate["time_box_s"], [s["title"] for s in immediate["steps"]]) == (300, ["Look", "Restart (if safe)"])
     assert [s["optional"] for s in immediate["steps"]] == [False, True]
@@ -86,16 +96,19 @@ def test_phases_hold_steps_or_items(compiled):
     assert len(escalation["items"]) == 1
 
 
-def test_references_are_no_runbooks(compiled):
+def test_references_are_no_runbooks(compiled: Compile) -> None:
     document = compiled(INCIDENT)
     contacts, matrix = document["references"]
-    assert (contacts["kind"], contacts["rows"][0]["cells"]) == ("contacts", {"name": "On-call", "value": "+1-xxx-xxx-xxxx"})
+    assert (contacts["kind"], contacts["rows"][0]["cells"]) == (
+        "contacts",
+        {"name": "On-call", "value": "+1-xxx-xxx-xxxx"},
+    )
     assert matrix["kind"] == "escalation_matrix"
     assert matrix["rows"][-1]["cells"] == {"Severity": "Critical", "Response": "5 minutes", "Contact": "Lead"}
     assert {f["rule"] for f in document["findings"]} >= {"contact.incomplete", "runbook.no-verification"}
 
 
-def test_a_schedule_is_read_from_its_lines(runbook):
+def test_a_schedule_is_read_from_its_lines(runbook: OneRunbook) -> None:
     found = runbook(
         """
         # Operations
@@ -118,11 +131,16 @@ def test_a_schedule_is_read_from_its_lines(runbook):
         """
     )
     assert found["kind"] == "scheduled"
-    assert found["schedule"] == {"text": "06:30 AM daily", "cron": "30 6 * * *", "owner": "Operations", "duration_s": 900}
+    assert found["schedule"] == {
+        "text": "06:30 AM daily",
+        "cron": "30 6 * * *",
+        "owner": "Operations",
+        "duration_s": 900,
+    }
     assert [(s["number"], s["title"]) for s in found["phases"][0]["steps"]] == [("1", "Services"), ("2", "Disk")]
 
 
-def test_step_comments_split_a_fence(runbook):
+def test_step_comments_split_a_fence(runbook: OneRunbook) -> None:
     found = runbook(
         """
         ## Issue 1: Pool exhausted
@@ -154,7 +172,7 @@ def test_step_comments_split_a_fence(runbook):
     ]
 
 
-def test_a_procedure_that_is_one_fence_has_a_step_for_each_leading_comment(runbook):
+def test_a_procedure_that_is_one_fence_has_a_step_for_each_leading_comment(runbook: OneRunbook) -> None:
     found = runbook(
         """
         # Restore
@@ -171,7 +189,7 @@ def test_a_procedure_that_is_one_fence_has_a_step_for_each_leading_comment(runbo
     assert [s["title"] for s in found["phases"][0]["steps"]] == ["Stop the backend", "Restore"]
 
 
-def test_a_plain_tree_is_a_procedure(runbook):
+def test_a_plain_tree_is_a_procedure(runbook: OneRunbook) -> None:
     found = runbook(
         """
         ## System Outage
@@ -191,10 +209,13 @@ def test_a_plain_tree_is_a_procedure(runbook):
     )
     first, second = found["phases"][0]["steps"]
     assert (first["time_box_s"], first["manual"]) == (120, True)
-    assert [c["text"] for c in second["commands"]] == ["docker-compose restart", "docker-compose down && docker-compose up -d"]
+    assert [c["text"] for c in second["commands"]] == [
+        "docker-compose restart",
+        "docker-compose down && docker-compose up -d",
+    ]
 
 
-def test_options_form_one_group(runbook):
+def test_options_form_one_group(runbook: OneRunbook) -> None:
     found = runbook(
         """
         # Release
@@ -224,7 +245,7 @@ def test_options_form_one_group(runbook):
     assert [s["number"] for s in (one, a, b, two)] == ["1", "1A", "1B", "2"]
 
 
-def test_checklists_keep_their_commands(compiled):
+def test_checklists_keep_their_commands(compiled: Compile) -> None:
     document = compiled(
         """
         # Release
@@ -253,7 +274,7 @@ def test_checklists_keep_their_commands(compiled):
     assert [p["phase"] for p in document["runbooks"][0]["phases"]] == ["pre_deployment", "deployment"]
 
 
-def test_unindented_fences_do_not_break_the_list(runbook):
+def test_unindented_fences_do_not_break_the_list(runbook: OneRunbook) -> None:
     found = runbook(
         """
         # Disk full
@@ -276,7 +297,7 @@ def test_unindented_fences_do_not_break_the_list(runbook):
     assert [(s["number"], len(s["commands"])) for s in found["phases"][0]["steps"]] == [("1", 1), ("2", 1)]
 
 
-def test_one_alert_per_heading(compiled):
+def test_one_alert_per_heading(compiled: Compile) -> None:
     document = compiled(
         """
         ## KubePodCrashLooping
@@ -293,26 +314,24 @@ def test_one_alert_per_heading(compiled):
     assert [(c["text"], c["risk"]) for c in step["commands"]] == [("kubectl drain node-1", "destroy")]
 
 
-def test_a_page_without_fences_is_still_a_runbook(runbook):
+def test_a_page_without_fences_is_still_a_runbook(runbook: OneRunbook) -> None:
     found = runbook("# Certificate expired\n\nRenew it at the provider.\n\n- Log in\n- Press renew\n")
     assert [s["title"] for s in found["phases"][0]["steps"]] == ["Log in", "Press renew"]
     assert all(s["manual"] for s in found["phases"][0]["steps"])
 
 
-def test_titles_come_from_the_first_heading_front_matter_or_the_file(compiled):
+def test_titles_come_from_the_first_heading_front_matter_or_the_file(compiled: Compile) -> None:
     assert compiled("# 🚨 **Down**\n")["title"] == "Down"
     assert compiled("---\ntitle: From above\n---\n\n## Later\n")["title"] == "From above"
     assert compiled("# {{ title }}\n\n## Real\n")["title"] == "Real"
     assert compiled("just text")["title"] == "page"
 
 
-def test_broken_front_matter_does_not_end_the_run(compiled):
+def test_broken_front_matter_does_not_end_the_run(compiled: Compile) -> None:
     document = compiled("---\ntitle: [unclosed\n\n# Real\n\n1. Look\n")
     assert document["unaccounted_lines"] == []
 
 
-def test_two_runbooks_for_one_alert_are_reported(compiled):
-    document = compiled(
-        "## A\n\n**Alert**: `X`\n\n### Symptoms\n- a\n\n## B\n\n**Alert**: `X`\n\n### Symptoms\n- b\n"
-    )
+def test_two_runbooks_for_one_alert_are_reported(compiled: Compile) -> None:
+    document = compiled("## A\n\n**Alert**: `X`\n\n### Symptoms\n- a\n\n## B\n\n**Alert**: `X`\n\n### Symptoms\n- b\n")
     assert [f["line"] for f in document["findings"] if f["rule"] == "alert.duplicate"] == [8]

@@ -2,16 +2,21 @@
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
+from runbooks.compiler.contract import Parameter
 from runbooks.parameters import BadValue, MissingValues, Unbindable, bind, env_name, validate
+from tests.runbooks.compiler.fragments import Commands, OneCommand
 
 HOSTILE = [
-    "; touch {c}", "$(touch {c})", "`touch {c}`", "| touch {c}", "&& touch {c}", "' ; touch {c} ; '", '" ; touch {c} ; "',
-    "\n touch {c}", "x\ntouch {c}\n", "$(<{c})", "${{IFS}}touch {c}", ">{c}", ">> {c}", "< /etc/passwd > {c}", "x' 'touch {c}",
-    "*", "?", "~", "!", "!!", "\\", "\\\\", "\\'", "a b c", "\t", "{{a,b}}", "$HOME", "${{HOME}}", "$$", "$?", "#", "# x", "%s%n",
-    "EOF\ntouch {c}\nEOF", "'\"'\"'; touch {c}; '\"'\"'", "\u2028touch {c}", "é🚨", "a;b", "x=$(touch {c})", "[0]", "a[$(touch {c})]",
+    "; touch {c}", "$(touch {c})", "`touch {c}`", "| touch {c}", "&& touch {c}",
+    "' ; touch {c} ; '", "\" ; touch {c} ; \"", "\n touch {c}", "x\ntouch {c}\n", "$(<{c})",
+    "${{IFS}}touch {c}", ">{c}", ">> {c}", "< /etc/passwd > {c}", "x' 'touch {c}", "*", "?", "~",
+    "!", "!!", "\\", "\\\\", "\\'", "a b c", "\t", "{{a,b}}", "$HOME", "${{HOME}}", "$$", "$?", "#",
+    "# x", "%s%n", "EOF\ntouch {c}\nEOF", "'\"'\"'; touch {c}; '\"'\"'", "\u2028touch {c}", "é🚨", "a;b",
+    "x=$(touch {c})", "[0]", "a[$(touch {c})]",
 ]  # fmt: skip
 SHAPES = [
     "printf '%s\\n' <x>",
@@ -29,7 +34,7 @@ SHAPES = [
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_script_is_constant_and_hostile_values_touch_nothing(command, shape, tmp_path):
+def test_hostile_values_neither_change_the_script_nor_run(command: OneCommand, shape: str, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     found = command(shape)
     scripts, printed = set(), 0
@@ -41,7 +46,10 @@ def test_the_script_is_constant_and_hostile_values_touch_nothing(command, shape,
             continue
         scripts.add(bound.script)
         done = subprocess.run(
-            ["bash", "-c", bound.script], env={"PATH": os.environ["PATH"], **bound.env}, cwd=tmp_path, capture_output=True
+            ["bash", "-c", bound.script],
+            env={"PATH": os.environ["PATH"], **bound.env},
+            cwd=tmp_path,
+            capture_output=True,
         )
         assert done.returncode == 0, done.stderr
         if "http" not in shape and '{"name"' not in shape:
@@ -72,13 +80,13 @@ def test_the_script_is_constant_and_hostile_values_touch_nothing(command, shape,
         "echo $BASH_ENV",
     ],
 )
-def test_places_where_a_value_would_be_code_are_refused(command, line):
+def test_places_where_a_value_would_be_code_are_refused(command: OneCommand, line: str) -> None:
     found = command(line)
     with pytest.raises(Unbindable):
         bind(found, {p["name"]: "1" for p in found["parameters"]})
 
 
-def test_missing_values_are_named(command):
+def test_missing_values_are_named(command: OneCommand) -> None:
     with pytest.raises(MissingValues) as caught:
         bind(command("kubectl logs <pod> -n <namespace>"), {"pod": "web-1"})
     assert caught.value.names == ["namespace"]
@@ -99,17 +107,17 @@ def test_missing_values_are_named(command):
         ("make deploy VERSION=<version>", "$(shell id)"),
     ],
 )  # fmt: skip
-def test_values_that_a_place_cannot_take_are_refused(command, line, value):
+def test_values_that_a_place_cannot_take_are_refused(command: OneCommand, line: str, value: str) -> None:
     found = command(line)
     with pytest.raises(BadValue):
         bind(found, {p["name"]: value for p in found["parameters"]})
 
 
-def test_a_number_may_be_negative(command):
+def test_a_number_may_be_negative(command: OneCommand) -> None:
     assert bind(command("tail -n <count> file"), {"count": "-5"}).env == {"ERPOPS_P_COUNT": "-5"}
 
 
-def test_a_literal_keeps_its_own_value_until_one_is_given(command):
+def test_a_literal_keeps_its_own_value_until_one_is_given(command: OneCommand) -> None:
     found = command("nslookup yourdomain.com")
     kept, given = bind(found, {}), bind(found, {"yourdomain.com": "db.internal"})
     assert kept.script == given.script == 'nslookup "${ERPOPS_P_YOURDOMAIN_COM}"'
@@ -119,23 +127,23 @@ def test_a_literal_keeps_its_own_value_until_one_is_given(command):
     )
 
 
-def test_a_variable_keeps_its_name_and_is_quoted(command):
+def test_a_variable_keeps_its_name_and_is_quoted(command: OneCommand) -> None:
     bound = bind(command("psql -U $DB_USER -l"), {"DB_USER": "app -c DROP"})
     assert bound.script == 'psql -U "$DB_USER" -l'
     assert bound.env == {"DB_USER": "app -c DROP"}
 
 
-def test_a_value_in_an_address_is_encoded(command):
+def test_a_value_in_an_address_is_encoded(command: OneCommand) -> None:
     bound = bind(command("curl http://localhost/users/<user>?x=1"), {"user": "a/../b?c=d&e"})
     assert bound.env == {"ERPOPS_P_USER_IN_URL": "a%2F..%2Fb%3Fc%3Dd%26e"}
 
 
-def test_a_value_in_json_cannot_leave_its_string(command):
+def test_a_value_in_json_cannot_leave_its_string(command: OneCommand) -> None:
     bound = bind(command("""curl -d '{"name": "<name>"}' http://x"""), {"name": 'a", "admin": "b'})
     assert bound.env == {"ERPOPS_P_NAME_IN_JSON": 'a\\", \\"admin\\": \\"b'}
 
 
-def test_sql_takes_its_values_as_psql_variables(commands):
+def test_sql_takes_its_values_as_psql_variables(commands: Commands) -> None:
     (found,) = commands("SELECT * FROM <table> WHERE pid = <pid> AND name = '<name>';", "sql")
     bound = bind(found, {"table": "t", "pid": "1", "name": "x'y"})
     assert bound.script.splitlines() == [
@@ -149,7 +157,7 @@ def test_sql_takes_its_values_as_psql_variables(commands):
         bind(whole, {"query": "SELECT 1"})
 
 
-def test_two_names_that_fold_to_one_stay_apart(command):
+def test_two_names_that_fold_to_one_stay_apart(command: OneCommand) -> None:
     bound = bind(command("printf '%s%s' <a-b> <a_b>"), {"a-b": "1", "a_b": "2"})
     assert bound.env == {"ERPOPS_P_A_B": "1", "ERPOPS_P_A_B_2": "2"}
     assert env_name("postgres-pod") == "ERPOPS_P_POSTGRES_POD"
@@ -172,8 +180,8 @@ def test_two_names_that_fold_to_one_stay_apart(command):
         ("text", "any thing", "  "),
     ],
 )
-def test_each_type_says_what_it_wants(kind, good, bad):
-    parameter = {"name": "value", "notation": "angle", "type": kind, "line": 1}
+def test_each_type_says_what_it_wants(kind: str, good: str, bad: str) -> None:
+    parameter: Parameter = {"name": "value", "notation": "angle", "type": kind, "line": 1}
     assert validate(parameter, good) is None
     sentence = validate(parameter, bad)
     assert sentence is not None

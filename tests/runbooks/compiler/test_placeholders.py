@@ -2,8 +2,11 @@
 
 import pytest
 
+from runbooks.compiler.contract import Command
+from tests.runbooks.compiler.fragments import Commands, OneCommand
 
-def _parameters(command):
+
+def _parameters(command: Command) -> set[tuple[str, str, str]]:
     return {(p["name"], p["notation"], p["type"]) for p in command["parameters"]}
 
 
@@ -37,19 +40,19 @@ def _parameters(command):
         ("kubectl logs web-7d9f8b6c5d-x2x4z", {("web-7d9f8b6c5d-x2x4z", "literal", "pod")}),
     ],
 )
-def test_parameters(command, line, expected):
+def test_parameters(command: OneCommand, line: str, expected: set[tuple[str, str, str]]) -> None:
     assert _parameters(command(line)) == expected
 
 
-def test_a_name_that_the_fence_sets_itself_is_not_asked_for(commands):
+def test_a_name_that_the_fence_sets_itself_is_not_asked_for(commands: Commands) -> None:
     *_, last = commands('NS=shop\nread ANSWER\nfor pod in a b; do echo $pod; done\nkubectl get pods -n $NS "$ANSWER"')
     assert last["parameters"] == []
 
 
-def test_a_parameter_stands_on_its_own_line(command):
+def test_a_parameter_stands_on_its_own_line(command: OneCommand) -> None:
     found = command("kubectl exec db \\\n  -- psql -c \\\n  'SELECT pg_terminate_backend(<pid>)'")
     assert [(p["name"], p["line"]) for p in found["parameters"]] == [("pid", 9)]
 
 
-def test_a_literal_brings_its_own_value_as_default(command):
+def test_a_literal_brings_its_own_value_as_default(command: OneCommand) -> None:
     assert command("nslookup yourdomain.com")["parameters"][0]["default"] == "yourdomain.com"

@@ -4,6 +4,7 @@ import pytest
 
 from runbooks.compiler import nested, programs, shell, sql
 from runbooks.compiler.verdict import RANK
+from tests.runbooks.compiler.fragments import Commands, OneCommand
 
 RISKS = {
     "read": """
@@ -106,6 +107,15 @@ RISKS = {
         terraform destroy
         psql -c "DO \\$\\$ BEGIN DELETE FROM t; END \\$\\$"
         helm uninstall web
+        psql <<< "DROP TABLE t"
+        trap 'rm -f /tmp/lock' EXIT
+        docker run --rm -v data:/data alpine rm -rf /data
+        bash -o pipefail -c "rm x"
+        curl -sX DELETE http://es/logs
+        sed -n 'w /etc/passwd' x
+        awk 'BEGIN{system("rm x")}'
+        \\rm -rf x
+        busybox rm x
     """,
     "blocked": """
         htop
@@ -122,38 +132,44 @@ CASES = [(line.strip(), risk) for risk, block in RISKS.items() for line in block
 
 
 @pytest.mark.parametrize(("line", "risk"), CASES, ids=[line for line, _ in CASES])
-def test_a_command_has_the_risk_of_the_worst_thing_inside(command, line, risk):
+def test_a_command_has_the_risk_of_the_worst_thing_inside(command: OneCommand, line: str, risk: str) -> None:
     assert command(line)["risk"] == risk
 
 
-def test_a_heredoc_fed_to_a_shell_is_judged_by_its_text(command):
+def test_a_heredoc_fed_to_a_shell_is_judged_by_its_text(command: OneCommand) -> None:
     assert command("cat <<EOF | bash\nrm -rf /srv/app\nEOF")["risk"] != "read"
     assert command("psql shop <<EOF\nDROP TABLE t;\nEOF")["risk"] == "destroy"
 
 
-def test_a_broken_line_does_not_hide_its_neighbours(commands):
+def test_a_broken_line_does_not_hide_its_neighbours(commands: Commands) -> None:
     found = commands("df -h\necho 'open\nkubectl delete pod web-1")
     assert [c["risk"] for c in found] == ["read", "blocked", "destroy"]
 
 
-def test_a_script_counts_what_it_calls_and_not_its_own_functions(command):
+def test_a_script_counts_what_it_calls_and_not_its_own_functions(command: OneCommand) -> None:
     script = "#!/bin/bash\nclean() {\n  redis-cli FLUSHDB\n}\nif true; then\n  clean\nfi"
     found = command(script)
     assert (found["kind"], found["risk"]) == ("script", "destroy")
     assert command("#!/bin/bash\nlook() {\n  df -h\n}\nlook")["risk"] == "read"
 
 
-def test_every_rule_of_the_table_can_be_read():
+def test_every_rule_of_the_table_can_be_read() -> None:
     table = programs.table()
-    rules = [*table.alone.values(), *table.redis.values(), *(r for f in table.families.values() for r in f.subs.values())]
-    words = {"bounded", "quick", "plain", "endless", "interactive", "tty", "long", "root", "outage", "secret"} | set(RANK)
+    rules = [
+        *table.alone.values(),
+        *table.redis.values(),
+        *(r for f in table.families.values() for r in f.subs.values()),
+    ]
+    words = {"bounded", "quick", "plain", "endless", "interactive", "tty", "long", "root", "outage", "secret"} | set(
+        RANK
+    )
     for rule in rules:
         for clause in programs.clauses(rule):
             assert set(clause.words) <= words, rule
             assert bool(clause.options) == (clause.condition != "always"), rule
 
 
-def test_wrappers_of_wrappers_end(command):
+def test_wrappers_of_wrappers_end(command: OneCommand) -> None:
     assert command("sudo " * 50 + "ls")["risk"] == "disrupt"
     assert nested.risk.judge_source("sh -c 'sh -c \"sh -c ls\"'", 0, "x").risk == "read"
 
@@ -164,29 +180,29 @@ def test_wrappers_of_wrappers_end(command):
         ("SELECT 1", "read"),
         ("SHOW max_connections", "read"),
         ("\\dt", "read"),
-        ("\\! rm x", "disrupt"),
+        ("\\! rm x", "destroy"),
         ("VACUUM FULL orders", "disrupt"),
         ("REINDEX TABLE CONCURRENTLY t", "change"),
         ("ALTER TABLE t DROP COLUMN a", "destroy"),
         ("TRUNCATE t", "destroy"),
         ("COPY t TO STDOUT", "read"),
-        ("COPY t FROM PROGRAM 'x'", "disrupt"),
+        ("COPY t FROM PROGRAM 'x'", "destroy"),
         ("SELECT * INTO copy FROM t", "change"),
         ("SELECT setval('s', 1)", "destroy"),
         ("SELECT purge_everything()", "disrupt"),
         ("FROBNICATE", "blocked"),
     ],
 )
-def test_sql_is_never_taken_for_less_than_it_does(statement, risk):
+def test_sql_is_never_taken_for_less_than_it_does(statement: str, risk: str) -> None:
     found = sql.judge(statement)
     assert found.risk == risk or (risk == "blocked" and found.risk == "disrupt")
 
 
-def test_statements_end_at_semicolons_outside_of_strings():
+def test_statements_end_at_semicolons_outside_of_strings() -> None:
     parts = sql.split("SELECT ';'; -- one\n-- two\nSELECT $$;$$;")
     assert [p.text for p in parts if isinstance(p, sql.Statement)] == ["SELECT ';';", "SELECT $$;$$;"]
 
 
-def test_masking_keeps_every_offset():
+def test_masking_keeps_every_offset() -> None:
     text = "kubectl delete pod <größe-pod> -n {{ ns }} [up|down] "
     assert len(shell.mask(text).encode()) == len(text.encode())

@@ -4,6 +4,7 @@ import json
 import string
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,18 +16,20 @@ from runbooks.compiler.quoting import contexts
 from runbooks.compiler.shell import parse_unit
 
 PIECES = [
-    "# Title", "## Diagnosis", "### Step 1: Look", "**Alert**: `AppDown`", "**Resolution** (5 minutes):", "- item", "- [ ] task",
-    "1. first", "2. second", "   nested", "```bash", "```sql", "```", "   ```", "~~~", "| a | b |", "|---|---|", "> quote",
-    "    code", "kubectl delete pod <pod>", "SELECT 1;", "cat <<EOF", "EOF", "echo 'open", "$ df -h", "# Step 2: Kill if > 150",
-    "# Expected: PONG", "Step 1: Stop (2 min)", "├─ docker ps", "---", "<details>", "</details>", "{{ x }}", "[link](#gone)",
-    "(((", "$((", "`", "\\", "\t", "", "**Option A: x**", "for i in 1; do", "done", "f() {", "}", "title: x", "🚨 é ‚îú‚îÄ",
+    "# Title", "## Diagnosis", "### Step 1: Look", "**Alert**: `AppDown`",
+    "**Resolution** (5 minutes):", "- item", "- [ ] task", "1. first", "2. second", "   nested",
+    "```bash", "```sql", "```", "   ```", "~~~", "| a | b |", "|---|---|", "> quote", "    code",
+    "kubectl delete pod <pod>", "SELECT 1;", "cat <<EOF", "EOF", "echo 'open", "$ df -h",
+    "# Step 2: Kill if > 150", "# Expected: PONG", "Step 1: Stop (2 min)", "├─ docker ps", "---",
+    "<details>", "</details>", "{{ x }}", "[link](#gone)", "(((", "$((", "`", "\\", "\t", "",
+    "**Option A: x**", "for i in 1; do", "done", "f() {", "}", "title: x", "🚨 é ‚îú‚îÄ",
 ]  # fmt: skip
 DOCUMENTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=30), max_size=30).map("\n".join)
 
 
 @settings(max_examples=150, deadline=None)
 @given(DOCUMENTS)
-def test_any_text_compiles_and_is_fully_accounted_for(text):
+def test_any_text_compiles_and_is_fully_accounted_for(text: str) -> None:
     document = compile_text(text, path="any.md")
     assert document["unaccounted_lines"] == []
     json.dumps(document)
@@ -35,26 +38,27 @@ def test_any_text_compiles_and_is_fully_accounted_for(text):
 
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200))
-def test_any_bytes_compile(data):
+def test_any_bytes_compile(data: bytes) -> None:
     assert compile_text(data, path="any.md")["unaccounted_lines"] == []
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="ab $(){}<>'\"`\\|&;#\n=[]!*?~-" + string.digits, max_size=40))
-def test_any_shell_text_is_read_or_refused(text):
+def test_any_shell_text_is_read_or_refused(text: str) -> None:
     parse_unit(text, 0, text.count("\n"))
     assert len(contexts(text)) == len(text)
 
 
-def test_words_of_every_line_are_somewhere_in_the_output():
-    text = "# A\n\nIntro alpha.\n\n## Diagnosis\n\nBefore beta.\n\n1. Look\n\n   Inside gamma.\n\n   | x | delta |\n   |---|---|\n"
+def test_words_of_every_line_are_somewhere_in_the_output() -> None:
+    text = "# A\n\nIntro alpha.\n\n## Diagnosis\n\nBefore beta.\n\n1. Look\n\n   Inside gamma.\n"
+    text += "\n   | x | delta |\n   |---|---|\n"
     text += "\n<!-- epsilon -->\n\n> zeta\n\n    eta\n\n## Odd heading theta\n\nAfter iota.\n"
     shown = json.dumps(compile_text(text, path="a.md"))
     for word in ("alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota"):
         assert word in shown
 
 
-def test_mac_roman_damage_is_undone_and_told():
+def test_mac_roman_damage_is_undone_and_told() -> None:
     damaged = "# 🚨 Übersicht – „ok“ ├─".encode().decode("mac_roman")
     document = compile_text(damaged, path="a.md")
     assert document["encoding_repair"] == "mac_roman"
@@ -63,24 +67,28 @@ def test_mac_roman_damage_is_undone_and_told():
 
 
 @pytest.mark.parametrize("text", ["Übersicht", "naïve café – “quoted” … €", "日本語", "├─ tree"])
-def test_sound_text_is_left_alone(text):
+def test_sound_text_is_left_alone(text: str) -> None:
     assert undo_mac_roman(text) == text
 
 
 @pytest.mark.parametrize(
     ("data", "rule"),
-    [("é".encode("latin-1"), "encoding.not_utf8"), ("# é".encode("utf-16"), "encoding.utf16"), (b"a\x00b", "encoding.nul")],
+    [
+        ("é".encode("latin-1"), "encoding.not_utf8"),
+        ("# é".encode("utf-16"), "encoding.utf16"),
+        (b"a\x00b", "encoding.nul"),
+    ],
 )
-def test_other_encodings_are_read_and_told(data, rule):
+def test_other_encodings_are_read_and_told(data: bytes, rule: str) -> None:
     assert rule in {f["rule"] for f in compile_text(data, path="a.md")["findings"]}
 
 
-def test_line_ends_do_not_matter():
+def test_line_ends_do_not_matter() -> None:
     text = "# A\r\n\r\n1. Look\r\n   ```bash\r\n   df -h\r\n   ```\r\n"
     assert compile_text(text, path="a.md") == compile_text(text.replace("\r\n", "\n"), path="a.md")
 
 
-def test_a_folder_is_walked_and_a_broken_file_does_not_end_the_run(tmp_path):
+def test_a_folder_is_walked_and_a_broken_file_does_not_end_the_run(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "b.MD").write_text("# B\n")
     (tmp_path / "a.txt").write_bytes(b"\xff\xfe# A")
@@ -90,13 +98,13 @@ def test_a_folder_is_walked_and_a_broken_file_does_not_end_the_run(tmp_path):
     assert [f["rule"] for f in documents[-1]["findings"]] == ["file.unreadable"]
 
 
-def test_the_compiler_needs_neither_django_nor_sqlglot_to_load():
+def test_the_compiler_needs_neither_django_nor_sqlglot_to_load() -> None:
     code = "import sys, runbooks.compiler; print('django' in sys.modules, 'sqlglot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
 
 
-def test_depth_does_not_break_it():
+def test_depth_does_not_break_it() -> None:
     assert compile_text("> " * 500 + "x", path="a.md")["unaccounted_lines"] == []
     assert compile_text("# A\n\n```bash\n" + "$(" * 400 + "\n```\n", path="a.md")["unaccounted_lines"] == []
     assert compile_text("# A\n\n```sql\nSELECT " + "(" * 800 + "\n```\n", path="a.md")["unaccounted_lines"] == []

@@ -23,7 +23,7 @@ def command(text: str, risk: str = "read", **more: Any) -> dict[str, Any]:
         "kind": "shell",
         "text": text,
         "label": None,
-        "programs": [text.split()[0]],
+        "programs": [text.split(maxsplit=1)[0]],
         "risk": risk,
         "flags": [],
         "parameters": [],
@@ -60,7 +60,9 @@ def phase(name: str, *steps: dict[str, Any], **more: Any) -> dict[str, Any]:
     return base | {"steps": list(steps)} | more
 
 
-def compiled(*phases: dict[str, Any], title: str = "Disk is full", alerts: tuple[str, ...] = ("DiskFull",)) -> dict[str, Any]:
+def compiled(
+    *phases: dict[str, Any], title: str = "Disk is full", alerts: tuple[str, ...] = ("DiskFull",)
+) -> dict[str, Any]:
     """A compiled runbook."""
     return {
         "title": title,
@@ -167,7 +169,12 @@ def shelve(document: dict[str, Any], *, slug: str = "disk-is-full") -> Runbook:
     now = clock.now()
     runbook, _ = Runbook.objects.get_or_create(
         slug=slug,
-        defaults={"title": document["title"], "alerts": document["alerts"], "origin": f"test:{slug}", "created_at": now},
+        defaults={
+            "title": document["title"],
+            "alerts": document["alerts"],
+            "origin": f"test:{slug}",
+            "created_at": now,
+        },
     )
     number = runbook.versions.count() + 1
     runbook.versions.filter(state="published").update(state="superseded")
@@ -192,7 +199,12 @@ def runbook(db: None) -> Runbook:
 @pytest.fixture
 def match(runbook: Runbook, incident: Incident) -> Match:
     return Match.objects.create(
-        incident=incident, runbook=runbook, rank="exact", reasons=["Alert name equals DiskFull"], score=90, at=clock.now()
+        incident=incident,
+        runbook=runbook,
+        rank="exact",
+        reasons=["Alert name equals DiskFull"],
+        score=90,
+        at=clock.now(),
     )
 
 

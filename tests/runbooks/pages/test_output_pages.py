@@ -29,9 +29,7 @@ def run(execution: Execution, operator: User) -> CommandRun:
     )  # fmt: skip
     for seq in range(12):
         part = "\n".join(lines[seq * 100 : seq * 100 + 100]) + "\n"
-        OutputChunk.objects.create(
-            run=run, seq=seq + 1, stream="out", at=now, line=seq * 100 + 1, data=part.encode()
-        )
+        OutputChunk.objects.create(run=run, seq=seq + 1, stream="out", at=now, line=seq * 100 + 1, data=part.encode())
     return run
 
 
@@ -75,7 +73,7 @@ def test_search_reads_the_whole_output(browser: Client, run: CommandRun) -> None
 
 def test_the_download_is_text_whatever_is_in_it(browser: Client, run: CommandRun) -> None:
     answer = browser.get(url("run_raw", run))
-    body = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+    body = answer.content
     assert body.count(b"\n") == 1200
     assert b"<script>" in body
     assert answer.headers["Content-Type"].startswith("text/plain")

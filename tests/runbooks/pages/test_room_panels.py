@@ -53,7 +53,9 @@ def test_matches_are_shown_with_their_reasons_and_a_start_button(
 def test_without_a_match_the_room_offers_a_search(browser: Client, incident: Incident, runbook: Runbook) -> None:
     page = browser.get(reverse("room", args=[incident.pk])).content.decode()
     assert "No runbook matches yet" in page
-    found = browser.get(reverse("walk_finder", args=[incident.pk]), {"q": "space DISKFULL"}, headers=HTMX).content.decode()
+    found = browser.get(
+        reverse("walk_finder", args=[incident.pk]), {"q": "space DISKFULL"}, headers=HTMX
+    ).content.decode()
     assert "Disk is full" in found
     none = browser.get(reverse("walk_finder", args=[incident.pk]), {"q": "kangaroo"}, headers=HTMX).content.decode()
     assert "Nothing found for “kangaroo”" in none
@@ -100,9 +102,7 @@ def test_a_change_is_asked_about_first(browser: Client, execution: Execution) ->
 
 
 def test_a_confirmation_of_another_text_is_refused(browser: Client, execution: Execution) -> None:
-    answer = browser.post(
-        at(execution, 2, "command_run", 0), {"confirm": "yes", "shown": "0" * 32}, headers=HTMX
-    )
+    answer = browser.post(at(execution, 2, "command_run", 0), {"confirm": "yes", "shown": "0" * 32}, headers=HTMX)
     assert answer.status_code == 409
     assert "changed since you looked" in answer.content.decode()
     assert not CommandRun.objects.exists()
@@ -233,9 +233,7 @@ def test_a_branch_that_does_not_apply_says_so_in_the_rail(browser: Client, execu
     assert "this branch was not taken" in page
 
 
-def test_only_the_holder_acts_until_someone_takes_over(
-    execution: Execution, lead: User, signed_in: SignIn
-) -> None:
+def test_only_the_holder_acts_until_someone_takes_over(execution: Execution, lead: User, signed_in: SignIn) -> None:
     other = signed_in(lead)
     page = other.get(at(execution, 0), headers=HTMX).content.decode()
     assert "olga works this runbook" in page
@@ -321,9 +319,7 @@ def test_a_newer_version_is_announced(browser: Client, execution: Execution) -> 
     assert "You are on version 1; version 2 is published by now" in page
 
 
-def test_a_run_of_another_incident_is_not_found(
-    browser: Client, execution: Execution, production: Environment
-) -> None:
+def test_a_run_of_another_incident_is_not_found(browser: Client, execution: Execution, production: Environment) -> None:
     other = lifecycle.open_incident(title="Other", severity="SEV4", environment=production)
     run = ended(execution, 0, "succeeded")
     assert browser.get(reverse("walk_step", args=[other.pk, execution.pk, 0])).status_code == 404

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbooks import walk
+from runbooks import step_views, walk
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.resolved import pieces
 from tests.runbooks.pages.conftest import DISK, PID, command, compiled, phase, step
@@ -16,18 +16,16 @@ def walked(document: dict[str, Any], *, production: bool = True) -> tuple[Execut
     environment = SimpleNamespace(is_production=production, label="Production")
     execution = Execution(version=Version(compiled=document), values={}, started_at=datetime(2026, 1, 1, tzinfo=UTC))
     execution._state.fields_cache["environment"] = environment
-    places = [
-        (p, s) for p, ph in enumerate(document["phases"]) for s in range(len(ph["steps"]) or bool(ph["items"]))
-    ]
+    places = [(p, s) for p, ph in enumerate(document["phases"]) for s in range(len(ph["steps"]) or bool(ph["items"]))]
     runs = [StepRun(position=n, phase=p, step=s, status="pending") for n, (p, s) in enumerate(places)]
     return execution, runs
 
 
-def shown(document: dict[str, Any], position: int = 0, **more: Any) -> walk.StepView:
+def shown(document: dict[str, Any], position: int = 0, **more: Any) -> step_views.StepView:
     production = more.pop("production", True)
     execution, runs = walked(document, production=production)
     execution.values = more.pop("given", {})
-    return walk.step_view(
+    return step_views.step_view(
         execution, runs, position=position, attempts=more.pop("attempts", {}), labels=more.pop("labels", {}), **more
     )
 
@@ -60,11 +58,11 @@ def test_a_step_has_one_state_word(status: str, reason: str, viewed: bool, state
 
 def test_values_come_from_answers_before_the_alert_before_the_text() -> None:
     parameters = [{**PID, "default": "1"}, {"name": "Host", "notation": "angle", "type": "text", "line": 1}]
-    from_text = walk.answers(parameters, given={}, labels={})
+    from_text = step_views.answers(parameters, given={}, labels={})
     assert [(a.value, a.source) for a in from_text] == [("1", "text"), ("", "")]
-    from_alert = walk.answers(parameters, given={}, labels={"pid": "42", "host": "db-1"})
+    from_alert = step_views.answers(parameters, given={}, labels={"pid": "42", "host": "db-1"})
     assert [(a.value, a.source) for a in from_alert] == [("42", "alert"), ("db-1", "alert")]
-    assert walk.answers(parameters, given={"pid": "7"}, labels={"pid": "42"})[0].value == "7"
+    assert step_views.answers(parameters, given={"pid": "7"}, labels={"pid": "42"})[0].value == "7"
 
 
 def test_a_command_with_an_unfilled_parameter_is_not_ready() -> None:
@@ -85,7 +83,13 @@ def test_a_variable_of_the_environment_is_not_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("notation", "text"),
-    [("angle", "x <n> y"), ("env", "x $n y"), ("env", "x ${n:-1} y"), ("bracket", "x [n] y"), ("template", "x {{ n }} y")],
+    [
+        ("angle", "x <n> y"),
+        ("env", "x $n y"),
+        ("env", "x ${n:-1} y"),
+        ("bracket", "x [n] y"),
+        ("template", "x {{ n }} y"),
+    ],
 )
 def test_every_notation_is_filled_and_marked(notation: str, text: str) -> None:
     found = pieces(text, [{"name": "n", "notation": notation}], {"n": "<b>"})
@@ -103,15 +107,17 @@ def test_what_has_no_executor_is_for_reading() -> None:
 
 
 def test_reads_in_a_row_end_before_the_first_command_that_is_none() -> None:
-    document = compiled(phase("diagnosis", step("Mix", command("a"), command("b"), command("c", "change"), command("d"))))
+    document = compiled(
+        phase("diagnosis", step("Mix", command("a"), command("b"), command("c", "change"), command("d")))
+    )
     assert [c.text for c in shown(document).reads] == ["a", "b"]
 
 
 def test_the_main_button_belongs_to_the_first_command_without_a_success() -> None:
     done = CommandRun(status="succeeded", command=0)
-    assert walk.primary(shown(DISK, 0).commands) == 0
-    assert walk.primary(shown(DISK, 0, attempts={0: [done]}).commands) == 1
-    assert walk.primary(shown(DISK, 5).commands) is None
+    assert step_views.primary(shown(DISK, 0).commands) == 0
+    assert step_views.primary(shown(DISK, 0, attempts={0: [done]}).commands) == 1
+    assert step_views.primary(shown(DISK, 5).commands) is None
 
 
 def test_a_checklist_shows_the_items_of_its_phase() -> None:
@@ -128,5 +134,5 @@ def test_text_of_a_document_cannot_bring_markup_of_its_own() -> None:
 
 def test_the_digest_follows_the_resolved_text() -> None:
     one, other = (shown(DISK, 1, given={"pid": pid}).commands[0] for pid in ("1", "2"))
-    assert walk.digest(one) != walk.digest(other)
-    assert walk.digest(one) == walk.digest(shown(DISK, 1, given={"pid": "1"}).commands[0])
+    assert step_views.digest(one) != step_views.digest(other)
+    assert step_views.digest(one) == step_views.digest(shown(DISK, 1, given={"pid": "1"}).commands[0])

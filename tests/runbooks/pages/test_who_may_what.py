@@ -58,7 +58,7 @@ def run(execution: Execution, operator: User, signed_in: SignIn) -> CommandRun:
         (access.STAKEHOLDER, set()),
     ],
 )
-def test_each_role_reaches_what_it_may(
+def test_each_role_reaches_what_it_may(  # noqa: PLR0917
     role: str, allowed: set[str], execution: Execution, run: CommandRun, person: Callable[..., User], signed_in: SignIn
 ) -> None:
     client = signed_in(person("someone", role))

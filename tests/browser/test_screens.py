@@ -1,0 +1,239 @@
+"""Every screen, on a computer and on a phone, light and dark: answers, fits, and keeps out of nobody's way."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, expect
+
+from tests.browser.conftest import axe_violations, sign_in
+from tests.stack import ROOT, Stack
+
+WIDTHS = {1280: 800, 375: 720}
+PICTURES = ROOT / "test-artifacts" / "screens"
+
+
+class Account:
+    """Somebody's browsers, one per width, and what went wrong in them since `forget`."""
+
+    def __init__(self, chromium: Browser, console: Stack, user: str, password: str) -> None:
+        self.console, self.problems = console, list[str]()
+        self.pages: dict[int, Page] = {}
+        state = None
+        for width, height in WIDTHS.items():
+            context = chromium.new_context(
+                base_url=console.url,
+                viewport={"width": width, "height": height},
+                storage_state=state,
+                has_touch=width < 500,
+                reduced_motion="reduce",
+            )
+            context.set_default_timeout(20_000)
+            page = self.pages[width] = context.new_page()
+            if user and state is None:
+                sign_in(page, user, password)
+                state = context.storage_state()
+            page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+            page.on("console", lambda line: self._line(line.type, line.text))
+            page.on("requestfailed", lambda request: self._failed(request.url, request.failure))
+
+    @property
+    def context(self) -> BrowserContext:
+        return self.pages[1280].context
+
+    def post(self, path: str, **form: str) -> APIResponse:
+        """Send a form as the page would, without following its redirect."""
+        token = next(each["value"] for each in self.context.cookies() if each["name"] == "csrftoken")
+        answer = self.context.request.post(path, form={"csrfmiddlewaretoken": token, **form}, max_redirects=0)
+        assert answer.status in {200, 204, 302}, f"{path} answered {answer.status}: {answer.text()[:300]}"
+        return answer
+
+    def close(self) -> None:
+        for page in self.pages.values():
+            page.context.close()
+
+    def _line(self, kind: str, text: str) -> None:
+        # The screens that are errors themselves are reported by the browser, too.
+        if kind == "error" and "status of 40" not in text:
+            self.problems.append(f"console: {text}")
+
+    def _failed(self, url: str, why: str | None) -> None:
+        if "/live?" not in url and why != "net::ERR_ABORTED":
+            self.problems.append(f"{url} was not loaded: {why}")
+
+
+@dataclass(frozen=True)
+class World:
+    """A console in the middle of its work. Incidents: `over`, `walked` with a run, `fresh` that nobody took."""
+
+    admin: Account
+    guest: Account
+    nobody: Account
+    over: str
+    walked: str
+    fresh: str
+    step: str
+    contact: str
+
+
+@pytest.fixture(scope="module")
+def world(chromium: Browser, shared_console: Stack) -> Iterator[World]:
+    user, password = shared_console.first_login
+    admin = Account(chromium, shared_console, user, password)
+    over = admin.post("/drill").headers["location"]
+    admin.post(f"{over}acknowledge")
+    admin.post(f"{over}note", text="Looked at **disk** first: `df -h` says 97 %.\n\n- full since 02:10\n- logs")
+    admin.post(f"{over}resolve", reason="Old logs were removed.")
+    walked = admin.post("/drill").headers["location"]
+    assert walked != over
+    admin.post(f"{walked}acknowledge")
+    step = admin.post(f"{walked}runbooks/fire-drill/start").headers["location"]
+    admin.post(f"{step}command/0/run")
+    fresh = _declare(admin)
+    contact = _first(admin, "/oncall/", r"/oncall/contacts/\d+")
+    guest = Account(chromium, shared_console, "guest", _guest(admin))
+    nobody = Account(chromium, shared_console, "", "")
+    yield World(admin, guest, nobody, over, walked, fresh, step, contact)
+    for account in (admin, guest, nobody):
+        account.close()
+
+
+def _declare(admin: Account) -> str:
+    page = admin.pages[1280]
+    page.goto("/i/declare")
+    where = page.locator("select[name=environment] option").first.get_attribute("value")
+    assert where is not None
+    title = "Checkout answers with errors for everybody who pays with a card that was issued abroad"
+    answer = admin.post("/i/declare", title=title, severity="SEV2", environment=where)
+    return answer.headers["location"]
+
+
+def _first(admin: Account, path: str, pattern: str) -> str:
+    found = re.search(pattern, admin.context.request.get(path).text())
+    assert found is not None, f"{path} links to nothing like {pattern}"
+    return found[0]
+
+
+def _guest(admin: Account) -> str:
+    """Somebody who may only read the status; their password."""
+    page = admin.pages[1280]
+    page.goto("/people/")
+    page.get_by_label("User name").fill("guest")
+    page.get_by_label("Full name").fill("Putri Anggraini")
+    page.locator("#id_roles").get_by_label("Stakeholder").check()
+    page.get_by_role("button", name="Add and show the password").click()
+    return page.locator("#first-password").inner_text().strip()
+
+
+SCREENS: dict[str, Callable[[World], str]] = {
+    "now": lambda world: "/",
+    "incidents": lambda world: "/i/",
+    "incidents-none-found": lambda world: "/i/?q=nothing-is-called-so",
+    "declare": lambda world: "/i/declare",
+    "room-fresh": lambda world: world.fresh,
+    "room-walked": lambda world: world.walked,
+    "room-step": lambda world: world.step,
+    "room-over": lambda world: world.over,
+    "resolve": lambda world: f"{world.fresh}resolve",
+    "severity": lambda world: f"{world.fresh}severity",
+    "update": lambda world: f"{world.fresh}update",
+    "runbooks": lambda world: "/r/",
+    "runbook": lambda world: "/r/disk-space-is-low/",
+    "runbook-import": lambda world: "/r/import",
+    "checks": lambda world: "/checks/",
+    "check": lambda world: "/checks/database-connections/",
+    "check-edit": lambda world: "/checks/database-connections/edit",
+    "check-new": lambda world: "/checks/new",
+    "targets": lambda world: "/checks/targets/",
+    "oncall": lambda world: "/oncall/",
+    "contact": lambda world: world.contact,
+    "contact-new": lambda world: "/oncall/contacts/new",
+    "matrix-row": lambda world: "/oncall/matrix/SEV1",
+    "reviews": lambda world: "/reviews/",
+    "review": lambda world: f"{world.over}review",
+    "review-edit": lambda world: f"{world.over}review/edit",
+    "status": lambda world: "/status/",
+    "sources": lambda world: "/sources/",
+    "people": lambda world: "/people/",
+    "password": lambda world: "/account/password",
+}
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_every_screen_fits_and_is_accessible(name: str, world: World) -> None:
+    look(world.admin, name, SCREENS[name](world))
+
+
+def test_the_sign_in_page_fits_and_is_accessible(world: World) -> None:
+    look(world.nobody, "sign-in", "/sign-in")
+
+
+def test_a_page_that_does_not_exist_says_so_and_leads_on(world: World) -> None:
+    look(world.admin, "404", "/i/4040/", 404)
+
+
+def test_a_page_that_is_not_allowed_says_who_can_help(world: World) -> None:
+    look(world.guest, "403", "/people/", 403)
+    expect(world.guest.pages[1280].locator("main")).to_contain_text("admin")
+
+
+@pytest.mark.parametrize("name", ["status", "now"])
+def test_the_screens_of_a_stakeholder_fit_and_are_accessible(name: str, world: World) -> None:
+    look(world.guest, f"guest-{name}", SCREENS[name](world))
+
+
+def test_the_theme_that_a_person_chose_wins_over_the_system(world: World) -> None:
+    page = world.admin.pages[1280]
+    page.emulate_media(color_scheme="light")
+    page.context.add_cookies([{"name": "theme", "value": "dark", "url": world.admin.console.url}])
+    page.goto("/")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.context.clear_cookies(name="theme")
+    page.reload()
+    assert ground != page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert max(map(int, re.findall(r"\d+", ground)[:3])) < 80
+
+
+def look(account: Account, name: str, path: str, status: int = 200) -> None:
+    """Fail with everything that is wrong with a screen, a line each; pictures of it stay in test-artifacts."""
+    wrong: list[str] = []
+    for width, page in account.pages.items():
+        account.problems.clear()
+        page.emulate_media(color_scheme="light", reduced_motion="reduce")
+        answer = page.goto(path)
+        assert answer is not None
+        found = [] if answer.status == status else [f"answered {answer.status}, not {status}"]
+        found += _structure(page) + _overflow(page) + axe_violations(page)
+        _picture(page, f"{name}-{width}-light")
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        found += [f"dark: {line}" for line in axe_violations(page, "color-contrast")]
+        _picture(page, f"{name}-{width}-dark")
+        wrong += [f"{width}: {line}" for line in found + account.problems]
+    assert not wrong, "\n".join([path, *wrong])
+
+
+def _picture(page: Page, name: str) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+
+
+def _structure(page: Page) -> list[str]:
+    found = []
+    if page.locator("h1:visible").count() != 1:
+        found.append(f"{page.locator('h1:visible').count()} visible h1")
+    if not re.fullmatch(r"\S.* · erpops", page.title()):
+        found.append(f"title {page.title()!r}")
+    return found
+
+
+def _overflow(page: Page) -> list[str]:
+    """What reaches beyond the right edge, when the page can be scrolled sideways."""
+    return list(
+        page.evaluate(
+            """() => document.scrollingElement.scrollWidth <= innerWidth ? [] :
+            ["wider than the screen: " + [...document.querySelectorAll("body *")]
+              .filter((each) => each.getBoundingClientRect().right > innerWidth + 1)
+              .slice(0, 5).map((each) => each.outerHTML.slice(0, 90)).join(" | ")]"""
+        )
+    )
