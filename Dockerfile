@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The image runs one process of the console; docker-compose.yml starts one container for each.
 # PostgreSQL and Valkey are not in it: DATABASE_URL and REDIS_URL name them.
 ARG PYTHON_IMAGE=python:3.12-slim-bookworm

@@ -60,7 +60,7 @@ def _times(incident: Incident) -> str:
         ("First command", command.occurred_at if command else None, command),
         ("Resolved", incident.resolved_at, None),
     ]
-    lines = ["| | UTC | after the beginning |", "|---|---|---|"]
+    lines = ["| Moment | UTC | After the beginning |", "|---|---|---|"]
     for label, at, event in marks:
         if at is None:
             lines.append(f"| {label} | never | |")
@@ -71,7 +71,7 @@ def _times(incident: Incident) -> str:
 
 
 def _table(incident: Incident, events: list[TimelineEvent], *, cut: bool) -> str:
-    lines = ["| UTC | What | |", "|---|---|---|"]
+    lines = ["| UTC | What | Event |", "|---|---|---|"]
     for event in events:
         who = f"{_role_or_name(incident, event)}: " if event.actor_id else ""
         what, link = escape(who + event.text[:300]), f"[e{event.seq}]({_link(incident, event)})"

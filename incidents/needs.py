@@ -5,7 +5,7 @@ on, 45 what nobody leads, 70 reviews.
 """
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from erpops import access, clock
@@ -13,7 +13,7 @@ from erpops.htmx import Need
 from incidents import status
 from incidents.access import visible_incidents
 from incidents.choices import EscalationState, IncidentStatus, ReviewStatus, RoleName, Severity
-from incidents.models import Incident, PostMortem
+from incidents.models import Incident, IncidentRole, PostMortem
 from incidents.queries import IncidentRow, prepared
 
 # More open incidents than this and the list is for the incidents page.
@@ -26,7 +26,10 @@ def incidents(user: User) -> list[Need]:
     if not access.can(user, "see_console"):
         return []
     found = visible_incidents(user).exclude(status=IncidentStatus.RESOLVED).select_related("escalation")
-    rows = prepared(found.order_by("-id"), limit=LIMIT)
+    # In a storm the limit cuts the least urgent, never what I hold or the worst page.
+    own = Exists(IncidentRole.objects.filter(incident=OuterRef("pk"), user=user))
+    by_urgency = found.annotate(own=own).order_by("-own", F("acknowledged_at").asc(nulls_first=True), "severity", "-id")
+    rows = prepared(by_urgency, limit=LIMIT)
     return [need for row in rows for need in _of(row, user)]
 
 

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from erpops import access, clock
 from incidents.access import may_operate
 from incidents.choices import EscalationState, IncidentStatus, RoleName
+from incidents.escalation import step_of
 from incidents.matrix import next_call
 from incidents.models import Escalation, Incident, IncidentRole
 from incidents.queries import name_of, update_due
@@ -27,12 +28,16 @@ class RoleHolder:
 
 @dataclass(frozen=True)
 class NextCall:
-    """What the escalation does next. `names` are called `at`; no `at` means that nothing is planned."""
+    """What the escalation does next. `names` are called `at`; no `at` means that nothing is planned.
+
+    `step` names where it stands, for buttons that must not act on what has moved since.
+    """
 
     state: str
     label: str
     at: datetime | None
     names: list[str]
+    step: str
 
 
 @dataclass(frozen=True)
@@ -82,4 +87,4 @@ def _next_call(incident: Incident) -> NextCall | None:
     state = EscalationState(escalation.state)
     upcoming = next_call(incident, escalation)
     names = [person.name for person in upcoming[2]] if upcoming else []
-    return NextCall(state.value, str(state.label), upcoming[0] if upcoming else None, names)
+    return NextCall(state.value, str(state.label), upcoming[0] if upcoming else None, names, step_of(escalation))

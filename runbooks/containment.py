@@ -13,6 +13,7 @@ import os
 import signal
 import time
 import zlib
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -28,11 +29,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Containment:
-    """The processes of one attempt. `level` says what holds them: cgroup or subreaper."""
+    """The processes of one attempt, held at the machine's `level`."""
 
     def __init__(self, run_id: int) -> None:
-        self._group = _make_group(run_id)
-        self.level = CGROUP if self._group else SUBREAPER
+        self._group = _group_path(run_id) if level() == CGROUP else None
+        if self._group is not None:
+            self._group.mkdir(exist_ok=True)
+            _write(self._group / "pids.max", str(MOST_PROCESSES))
         # pid → wait status of every child that has ended, the command itself among them.
         self.ended: dict[int, int] = {}
 
@@ -67,6 +70,11 @@ class Containment:
         _remove(self._group)
 
 
+def level() -> str:
+    """What holds on to commands on this machine: `cgroup` or `subreaper`."""
+    return CGROUP if _can_group() else SUBREAPER
+
+
 def become_subreaper(name: str) -> None:
     """Take in the orphans of everything below this process, and be called `name` in process lists."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -82,15 +90,36 @@ def sweep(run_id: int, *, within: float = 5.0) -> bool:
     return gone
 
 
-def sweep_group(run_id: int) -> None:
-    """End what is left in the attempt's group, and nothing else: for a process that has other children."""
+def sweep_left(run_id: int, *, home: Path) -> bool:
+    """End what is left of an attempt of which neither supervisor nor guardian may be alive any more.
+
+    For a process that has children of its own: only the attempt's group is ended, and what carries
+    its private directory as HOME. False if something is still there after a second.
+    """
     group = _group_path(run_id)
-    if group is not None and group.is_dir():
-        _write(group / "cgroup.kill", "1")
-        deadline = time.monotonic() + 1
-        while _group_members(group) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        _remove(group)
+    group = group if group is not None and group.is_dir() else None
+    deadline = time.monotonic() + 1
+    while left := _group_members(group) | _at_home(home):
+        if group is not None:
+            _write(group / "cgroup.kill", "1")
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in left:
+                _kill(pid, number)
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+    _remove(group)
+    return True
+
+
+def _at_home(home: Path) -> set[int]:
+    """Processes that were started with this HOME, which no other attempt shares."""
+    found = set()
+    for entry in Path("/proc").iterdir() if Path("/proc").is_dir() else []:
+        pid = int(entry.name) if entry.name.isdigit() else 0
+        if pid and pids.environment_of(pid).get("HOME") == str(home) and pids.started_at(pid):
+            found.add(pid)
+    return found
 
 
 def _reap(ended: dict[int, int]) -> None:
@@ -122,38 +151,33 @@ def _kill_all(group: Path | None, *, within: float, ended: dict[int, int]) -> bo
         time.sleep(0.01)
 
 
-def _make_group(run_id: int) -> Path | None:
-    path = _group_path(run_id)
+@cache
+def _can_group() -> bool:
+    """Whether a child of ours can be put into a group; in some containers one can be made but not used."""
+    path = _group_path(os.getpid(), what="probe")
     if path is None:
-        return None
+        return False
     try:
-        path.mkdir(exist_ok=True)
-        if not (path / "cgroup.kill").exists() or not os.access(path / "cgroup.procs", os.W_OK):
-            path.rmdir()
-            return None
+        path.mkdir()
+        usable = (path / "cgroup.kill").exists() and _joins(path)
     except OSError:
-        return None
-    _write(path / "pids.max", str(MOST_PROCESSES))
-    return path if _can_join(path) else None
+        return False
+    _remove(path)
+    return usable
 
 
-def _can_join(path: Path) -> bool:
-    """Whether a child of ours may be moved there: in some containers the directory can be made but not used."""
+def _joins(path: Path) -> bool:
     child = os.fork()
     if child == 0:
         try:
-            handle = os.open(path / "cgroup.procs", os.O_WRONLY)
-            os.write(handle, b"0")
+            (path / "cgroup.procs").write_text("0")
         except OSError:
             os._exit(1)
         os._exit(0)
-    joined = os.waitpid(child, 0)[1] == 0
-    if not joined:
-        _remove(path)
-    return joined
+    return os.waitpid(child, 0)[1] == 0
 
 
-def _group_path(run_id: int) -> Path | None:
+def _group_path(number: int, *, what: str = "run") -> Path | None:
     """Beside which group of ours a new one would be made; None without cgroup v2."""
     try:
         own = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
@@ -162,7 +186,7 @@ def _group_path(run_id: int) -> Path | None:
     except (OSError, StopIteration):
         return None
     # The data directory tells two consoles on one machine apart.
-    return Path(mount) / own.strip("/") / f"erpops-{_console_id()}-{run_id}"
+    return Path(mount) / own.strip("/") / f"erpops-{_console_id()}-{what}-{number}"
 
 
 def _console_id() -> str:

@@ -4,7 +4,7 @@ A line is `<div class="ol" id="L12" data-n="12" data-t="14:03:22" data-stream="o
 that was not finished is sent again, whole, when more of it is known.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -67,6 +67,11 @@ class RunFeed:
             # One above the last chunk, so that who has seen the end is told nothing more.
             frames.append(frame("end", last + 1, topic=topic, seq=last + 1, status=status))
         return frames
+
+
+def store(*, chunks: Sequence[OutputChunk]) -> None:
+    """Keep chunks, once each: what an earlier try has stored already stays as it is."""
+    OutputChunk.objects.bulk_create(chunks, ignore_conflicts=True)
 
 
 def page(*, run: CommandRun, before: int | None = None, after_line: int = 0, limit: int = LINES) -> Page:

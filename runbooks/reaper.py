@@ -53,6 +53,9 @@ def _settle(run: CommandRun) -> None:
     here = Spool(run.pk)
     end = here.exit() if run.host == socket.gethostname() else None
     if end is None:
+        if here.exists():
+            # Nobody watches over it any more, and nothing may run on behind an end that is written down.
+            containment.sweep_left(run.pk, home=here.work)
         why = "Its supervisor was lost, so nobody knows whether it ran to its end. Check, then say so."
         runner.finish(run=run, outcome=Outcome(RunStatus.OUTCOME_UNKNOWN, reason=why))
         logger.warning("Run %s: outcome unknown", run.pk)
@@ -111,7 +114,7 @@ def _clear_spools() -> None:
         run = CommandRun.objects.filter(pk=run_id).first()
         if run is not None and run.status not in TERMINAL_RUNS:
             continue
-        containment.sweep_group(run_id)
+        containment.sweep_left(run_id, home=here.work)
         if run is not None and run.status == RunStatus.OUTCOME_UNKNOWN and (end := here.exit()) is not None:
             # The supervisor woke after its lease: it could not write, but it saw the end.
             runner.learn(run=run, outcome=_outcome(end))

@@ -7,6 +7,7 @@ record the same from the spool.
 import logging
 import threading
 import time
+from contextlib import suppress
 
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -66,6 +67,9 @@ class Recorder:
         return self._recorded
 
     def _work(self) -> None:
+        # Connected before there is something to say: the first line should not wait for it.
+        with suppress(DatabaseError, InterfaceError):
+            connection.ensure_connection()
         while not self._done.is_set():
             with self._bell:
                 if not self._chunks and self._outcome is None:

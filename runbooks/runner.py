@@ -21,7 +21,7 @@ from erpops.clock import Now
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import executions, gate, tasks, variables
+from runbooks import executions, gate, output, tasks, variables
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, OutputChunk, StepRun
@@ -169,8 +169,8 @@ def record_output(*, run: CommandRun, chunks: Sequence[OutputChunk], output_byte
         changed = claims.held(run).filter(status=R.RUNNING, output_seq__lte=last)
         if not changed.update(output_seq=last, output_bytes=output_bytes, dropped_bytes=dropped_bytes):
             return False
-        # A commit whose answer was lost is tried again: what arrived the first time stays.
-        OutputChunk.objects.bulk_create(chunks, ignore_conflicts=True)
+        # A commit whose answer was lost is tried again.
+        output.store(chunks=chunks)
         nudge(f"run:{run.pk}")
     return True
 

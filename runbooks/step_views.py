@@ -67,6 +67,11 @@ class CommandView:
         return marked(self.pieces)
 
     @property
+    def place(self) -> str:
+        """What distinguishes it from the others of its step."""
+        return f"command {self.index + 1}"
+
+    @property
     def earlier(self) -> list[CommandRun]:
         return self.runs[1:]
 

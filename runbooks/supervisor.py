@@ -12,17 +12,18 @@ import selectors
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, connections
+from django.db import connections
 
 from erpops import clock
 from runbooks import containment, runner, variables
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
-from runbooks.executors import CannotStart, Launch, executors
+from runbooks.executors import Launch, executors
 from runbooks.models import CommandRun
 from runbooks.parameters import Bound
 from runbooks.recording import Recorder
@@ -47,46 +48,67 @@ _READ_BYTES = 65536
 _READS_PER_TURN = 16
 
 
-def launch(*, run: CommandRun, bound: Bound) -> int:
-    """Fork guardian and supervisor; returns a descriptor that reads end-of-file when both are gone.
+@dataclass(frozen=True)
+class Prepared:
+    """All that the supervisor needs to know, gathered while the worker's database connection is warm."""
 
-    The caller has closed its database connections.
+    run: CommandRun
+    launch: Launch
+    secrets: Mapping[str, str]
+    endless: bool
+
+
+def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
+    """What is going to be started for a claimed attempt. Raises `CannotStart`."""
+    given = variables.of(run.step_run.execution.environment)
+    env = variables.process_environment(given=given, bound=bound.env, home=str(Spool(run.pk).work))
+    launch = executors[run.kind](bound.script, env, run.risk)
+    return Prepared(run, launch, given.secrets, "endless" in runner.flags_of(run))
+
+
+def carry_out(prepared: Prepared) -> None:
+    """Fork guardian and supervisor and wait for their end.
+
+    Nothing depends on the wait: it lets Celery's concurrency bound the number of commands. The
+    attempt is committed as running before this is called.
     """
     ended, keep = os.pipe()
     guardian = os.fork()
     if guardian == 0:
-        _become_guardian(run, bound, keep)
+        _become_guardian(prepared, keep)
     os.close(keep)
-    # The one that is collected here only forks: the guardian itself is nobody's child.
-    os.waitpid(guardian, 0)
-    return ended
+    try:
+        os.read(ended, 1)
+    finally:
+        os.close(ended)
+        os.waitpid(guardian, 0)
 
 
-def _become_guardian(run: CommandRun, bound: Bound, keep: int) -> None:
+def _become_guardian(prepared: Prepared, keep: int) -> None:
     try:
         os.setsid()
-        if os.fork():
-            os._exit(0)
         _detach(keep)
+        # Only this process's memory of the worker's connection: its socket was replaced just now.
+        connections.close_all()
         containment.become_subreaper("erpops-guard")
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         supervisor = os.fork()
         if supervisor == 0:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _become_supervisor(run, bound)
+            _become_supervisor(prepared)
         while os.wait()[0] != supervisor:
             pass
-        containment.sweep(run.pk)
+        containment.sweep(prepared.run.pk)
     finally:
         os._exit(0)
 
 
-def _become_supervisor(run: CommandRun, bound: Bound) -> None:
+def _become_supervisor(prepared: Prepared) -> None:
     try:
         containment.become_subreaper("erpops-run")
-        Supervision(run, bound).carry_out()
+        Supervision(prepared).carry_out()
     except BaseException:
-        logger.exception("The supervisor of run %s failed", run.pk)
+        logger.exception("The supervisor of run %s failed", prepared.run.pk)
         os._exit(1)
     os._exit(0)
 
@@ -127,15 +149,15 @@ class _Ending:
 
 
 class Supervision:
-    """One attempt, from its claim to its recorded end. Runs in the supervisor process."""
+    """One attempt, from its start to its recorded end. Runs in the supervisor process."""
 
-    def __init__(self, run: CommandRun, bound: Bound) -> None:
-        self.run = run
-        self.bound = bound
-        self.spool = Spool(run.pk)
-        self.given = variables.of(run.step_run.execution.environment)
-        self.cutter = Cutter(run.pk)
-        self.maskers = {"out": Masker(self.given.secrets), "err": Masker(self.given.secrets)}
+    def __init__(self, prepared: Prepared) -> None:
+        self.run = prepared.run
+        self.endless = prepared.endless
+        self.launch = prepared.launch
+        self.spool = Spool(self.run.pk)
+        self.cutter = Cutter(self.run.pk)
+        self.maskers = {"out": Masker(prepared.secrets), "err": Masker(prepared.secrets)}
         self.selector = selectors.DefaultSelector()
         self.ending: _Ending | None = None
         self.console_stops = False
@@ -145,51 +167,24 @@ class Supervision:
         """Start the command, watch it to its end, record the end."""
         signal.signal(signal.SIGTERM, self._on_console_stop)
         signal.signal(signal.SIGINT, self._on_console_stop)
-        assert self.run.lease_until is not None
-        # The claim's own time: the database's clock without another question.
-        self.base, self.base_monotonic = self.run.lease_until - clock.seconds(runner.LEASE_S), time.monotonic()
+        assert self.run.started_at is not None
+        # The database's clock without another question.
+        self.base, self.base_monotonic = self.run.started_at, time.monotonic()
         self.spool.create()
         self.held = containment.Containment(self.run.pk)
-        try:
-            launch = self._prepare()
-        except CannotStart as error:
-            self._refuse(Outcome(R.NOT_STARTED, reason=str(error)))
-            return
-        if not self._announce():
-            return
         self.recorder = Recorder(self.run)
         try:
-            self.pid = self._spawn(launch)
+            self.pid = self._spawn(self.launch)
         except (OSError, subprocess.SubprocessError) as error:
-            self._refuse(Outcome(R.NOT_STARTED, reason=f"{launch.argv[0]} could not be started: {error}"))
+            self._refuse(f"{self.launch.argv[0]} could not be started: {error}")
             return
         self.recorder.start()
         self._watch()
         self._conclude()
 
-    def _prepare(self) -> Launch:
-        env = variables.process_environment(given=self.given, bound=self.bound.env, home=str(self.spool.work))
-        return executors[self.run.kind](self.bound.script, env, self.run.risk)
-
-    def _announce(self) -> bool:
-        """Commit "running" before anything runs. Without it nothing is started."""
-        try:
-            announced = runner.started(run=self.run, containment=self.held.level)
-        except DatabaseError as error:
-            self._write_exit(Outcome(R.NOT_STARTED, reason="The database did not answer, so nothing was started."))
-            logger.warning("Run %s was not started: %s", self.run.pk, error)
-            return False
-        finally:
-            # From here on the recorder speaks to the database, on a connection of its own.
-            connections.close_all()
-        if announced:
-            return True
-        # Either a stop came first, or the claim is somebody else's by now and this writes nothing.
-        self._refuse(Outcome(R.STOPPED, reason="Stopped before it started."))
-        return False
-
-    def _refuse(self, outcome: Outcome) -> None:
+    def _refuse(self, reason: str) -> None:
         """Record that nothing was started; first on disk, so that it is known whatever becomes of the database."""
+        outcome = Outcome(R.NOT_STARTED, reason=reason)
         self._write_exit(outcome)
         self.held.close()
         if runner.finish(run=self.run, outcome=outcome):
@@ -290,7 +285,7 @@ class Supervision:
             self._end_by_time()
 
     def _end_by_time(self) -> None:
-        if "endless" in runner.flags_of(self.run):
+        if self.endless:
             reason = f"This command never ends by itself; it was watched for {self.run.timeout_s} s."
             self._end(R.SUCCEEDED, reason, patience=TERM_S)
         else:

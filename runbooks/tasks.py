@@ -8,7 +8,6 @@ import threading
 from typing import Any
 
 from django.conf import settings
-from django.db import connections
 
 from erpops.celery import app
 from runbooks.choices import RunStatus
@@ -25,25 +24,23 @@ _start = threading.Lock()
 def run_command(run_id: int) -> None:
     """Start the attempt, unless somebody did. Lost, doubled or forged ids cost seconds, never an effect."""
     # runner imports this module for `ring`; supervisor builds on runner.
-    from runbooks import runner, supervisor
+    from runbooks import containment, runner, supervisor
+    from runbooks.executors import CannotStart
     from runbooks.refusals import Refused
 
     run = runner.claim(run_id=int(run_id), host=socket.gethostname())
     if run is None:
         return
     try:
-        bound = runner.recheck(run)
-    except Refused as refusal:
+        prepared = supervisor.prepare(run=run, bound=runner.recheck(run))
+    except (Refused, CannotStart) as refusal:
         runner.finish(run=run, outcome=runner.Outcome(RunStatus.NOT_STARTED, reason=str(refusal)))
         return
-    # The supervisor must not share a socket with this process.
-    connections.close_all()
-    ended = supervisor.launch(run=run, bound=bound)
-    try:
-        # Nothing depends on this wait: it lets Celery's concurrency bound the number of commands.
-        os.read(ended, 1)
-    finally:
-        os.close(ended)
+    if runner.started(run=run, containment=containment.level()):
+        supervisor.carry_out(prepared)
+    else:
+        # A stop came first; or the claim is somebody else's by now, and then this writes nothing.
+        runner.finish(run=run, outcome=runner.Outcome(RunStatus.STOPPED, reason="Stopped before it started."))
 
 
 def ring(run_id: int, queue_name: str) -> None:

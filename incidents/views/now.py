@@ -1,6 +1,7 @@
 """The first page: what needs me now."""
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from erpops import access, beats, clock
-from erpops.htmx import HtmxRequest, needs_of, page
+from erpops.htmx import HtmxRequest, Need, needs_of, page
 from incidents import feeds, first_run
 from incidents.queries import first_called
 
@@ -21,6 +22,30 @@ class Health:
     label: str
     alive: bool
     missing: str
+
+
+# A storm: more of one kind than this is folded, the most urgent stay in sight.
+STORM, IN_SIGHT = 10, 5
+
+
+@dataclass(frozen=True)
+class Heap:
+    """Needs of one kind that stand together: those in sight, and the rest when there are many."""
+
+    verb: str
+    shown: list[Need]
+    folded: list[Need]
+    first: bool
+
+
+def heaps(needs: list[Need]) -> list[Heap]:
+    """`needs` in their order, neighbours of one verb together."""
+    found: list[Heap] = []
+    for verb, group in groupby(needs, key=lambda need: need.verb):
+        kind = list(group)
+        cut = IN_SIGHT if len(kind) > STORM else len(kind)
+        found.append(Heap(verb, kind[:cut], kind[cut:], not found))
+    return found
 
 
 @require_POST
@@ -49,6 +74,7 @@ def _context(request: HtmxRequest) -> dict[str, Any]:
     return {
         "position": position,
         "needs": needs,
+        "heaps": heaps(needs),
         "urgent": any(need.severity for need in needs),
         "called": first_called(),
         "health": health(),

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from erpops import access
-from erpops.htmx import HtmxRequest
+from erpops.htmx import HtmxRequest, page
 from incidents import status
 from incidents.access import get_incident_for
 from incidents.choices import Audience, IncidentStatus, UpdatePhase
@@ -21,7 +21,8 @@ from incidents.views.answers import done, sheet
 @access.needs("read_status")
 def status_page(request: HtmxRequest) -> HttpResponse:
     """The summary for stakeholders. Needs no scripts; shows six fields of an update and nothing else."""
-    response = render(request, "incidents/status/page.html", {"state": status.public_state()})
+    context = {"state": status.public_state()}
+    response = page(request, "incidents/status/page.html", "incidents/status/page_part.html", context)
     response.headers["Cache-Control"] = "private, max-age=10"
     return response
 

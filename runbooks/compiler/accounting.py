@@ -10,7 +10,7 @@ from typing import Any
 
 from runbooks.compiler.contract import Document, Runbook, Text
 
-_STRUCTURE = re.compile(r"^\s*(?:(?:[-*_=~`]\s*){2,}[\w+.-]*|[|\s:+-]+|[-*+]|\d+[.)]|>)?\s*$")
+_STRUCTURE = re.compile(r"(?:(?:[-*_=~`]\s*){2,}[\w+.-]*|[|\s:+-]+|[-*+]|\d+[.)]|>)?")
 
 
 def covered(document: Mapping[str, Any]) -> set[int]:
@@ -52,7 +52,12 @@ def settle(document: Document, lines: list[str]) -> None:
 
 
 def _texts(lines: list[str]) -> Iterator[int]:
-    return (n for n, line in enumerate(lines, 1) if not _STRUCTURE.match(line))
+    return (n for n, line in enumerate(lines, 1) if not is_structure(line.strip()))
+
+
+def is_structure(line: str) -> bool:
+    """True for rules, underlines, fence marks and empty bullets: marks that hold no words."""
+    return len(line) <= 300 and bool(_STRUCTURE.fullmatch(line))
 
 
 def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:

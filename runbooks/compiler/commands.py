@@ -152,7 +152,7 @@ def _without_prompts(compiled: Compiled) -> str:
 
 def _foreign(text: str) -> bool:
     """SQL, psql commands or a query typed into a shell fence."""
-    return bool(sql.SQL_START.match(text)) or text.lstrip().startswith("\\") or bool(queries.kind_of(text))
+    return bool(sql.SQL_START.match(text)) or bool(sql.META.match(text)) or bool(queries.kind_of(text))
 
 
 def _session_line(

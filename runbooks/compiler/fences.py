@@ -103,6 +103,8 @@ def _root_session(lines: list[str]) -> bool:
 
 def is_program_call(words: list[str]) -> bool:
     """True if these words look like a call of a known program and not like an English sentence."""
+    if not words:
+        return False
     name = words[0]
     if name.startswith(("./", "/")) and len(name) > 2 and not name.endswith("/"):
         return bool(re.fullmatch(r"[\w./-]+", name)) and (

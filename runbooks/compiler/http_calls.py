@@ -23,25 +23,28 @@ _DESTROYS = re.compile(r"/(?:delete|purge|flush|truncate|_delete_by_query|wipe|d
 
 def method_of(name: str, args: Sequence[str]) -> str:
     """GET, HEAD, POST, PUT, PATCH, DELETE, as the options say."""
+    named = _named_method(args)
+    if named:
+        return named
+    if name == "wget":
+        return "POST" if any(a.startswith(("--post-data", "--post-file")) for a in args) else "GET"
+    for method, options in (("GET", ("-G", "--get")), ("HEAD", ("-I", "--head")), ("PUT", ("-T", "--upload-file"))):
+        if any(a in options for a in args):
+            return method
+    if any(a in _DATA or a.startswith(("--data", "--json=", "--form")) for a in args):
+        return "POST"
+    return "GET"
+
+
+def _named_method(args: Sequence[str]) -> str | None:
+    """The method that ``-X``, alone or in a cluster such as ``-sX``, or its long forms name."""
     for index, arg in enumerate(args):
-        if arg in ("-X", "--request", "--method") and index + 1 < len(args):
-            return args[index + 1].upper()
-        if re.fullmatch(r"-[a-zA-Z]*X", arg) and index + 1 < len(args):
+        if re.fullmatch(r"-[a-zA-Z]*X|--request|--method", arg) and index + 1 < len(args):
             return args[index + 1].upper()
         match = re.match(r"(?:-[a-zA-Z]*?X|--request=|--method=)([A-Za-z]+)$", arg)
         if match:
             return match.group(1).upper()
-    if name == "wget":
-        return "POST" if any(a.startswith(("--post-data", "--post-file")) for a in args) else "GET"
-    if any(a in ("-G", "--get") for a in args):
-        return "GET"
-    if any(a in ("-I", "--head") for a in args):
-        return "HEAD"
-    if any(a in ("-T", "--upload-file") for a in args):
-        return "PUT"
-    if any(a in _DATA or a.startswith(("--data", "--json=", "--form")) for a in args):
-        return "POST"
-    return "GET"
+    return None
 
 
 def urls_of(args: Sequence[str]) -> list[str]:

@@ -44,9 +44,10 @@ _EXEC_TAKES = frozenset(
     "--file -p --project-name --kubeconfig -l --pod-running-timeout -H --host --project-directory --profile".split()
 )
 _RUN_TAKES = frozenset(
-    "-v --volume -e --env --env-file --name -p --publish --network --net -w --workdir -u --user -m --memory --cpus --mount "
-    "--entrypoint -h --hostname -l --label --link --restart --platform --pull --ip --add-host --device --dns --log-driver "
-    "--log-opt --shm-size --tmpfs --ulimit --volumes-from --cap-add --cap-drop --security-opt --gpus --pid --ipc".split()
+    "-v --volume -e --env --env-file --name -p --publish --network --net -w --workdir -u --user -m "
+    "--memory --cpus --mount --entrypoint -h --hostname -l --label --link --restart --platform --pull "
+    "--ip --add-host --device --dns --log-driver --log-opt --shm-size --tmpfs --ulimit --volumes-from "
+    "--cap-add --cap-drop --security-opt --gpus --pid --ipc".split()
 )
 _SSH_TAKES = frozenset("-i -p -l -o -F -J -L -R -D -b -c -m -W -S -Q -E -e -w -B -I -O".split())
 _SQL_VALUE = {
@@ -211,7 +212,7 @@ def _ssh(invocation: Invocation, depth: int) -> Verdict:
 
 
 def _shell(invocation: Invocation, depth: int) -> Verdict:
-    args = [w for w in invocation.words[1:]]
+    args = list(invocation.words[1:])
     while len(args) > 1 and args[0].value in ("-o", "+o", "-O", "--rcfile", "--init-file"):
         del args[:2]
     for index, word in enumerate(args):

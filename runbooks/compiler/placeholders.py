@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from runbooks.compiler import shell
 from runbooks.compiler.contract import Parameter
 
+# The patterns of literals take time that grows with the square of the text; real commands are far shorter.
+LITERALS_IN = 8_000
 WELL_KNOWN = frozenset(
     "HOME PATH PWD OLDPWD HOSTNAME RANDOM SECONDS LINENO UID EUID SHELL IFS TERM LANG TMPDIR USER LOGNAME BASH_SOURCE "
     "PIPESTATUS EPOCHSECONDS PPID OSTYPE BASH_VERSION".split()
@@ -192,6 +194,8 @@ def _templates(text: str, language: str) -> Iterator[Mark]:
 
 def _literals(text: str) -> Iterator[Mark]:
     """Literals that stand for a value; a longer match hides the ones inside it."""
+    if len(text) > LITERALS_IN:
+        return
     taken = [(m.start(), m.end()) for m in shell.ANGLE.finditer(text)]
     for pattern, kind in _LITERALS:
         for match in pattern.finditer(text):

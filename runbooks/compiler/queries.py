@@ -95,7 +95,7 @@ def problem(kind: str, text: str) -> tuple[str, str] | None:
 
 def _grouped_function(bare: str) -> bool:
     """True if a ``by`` clause follows a call that is no aggregation."""
-    for match in re.finditer(r"\)\s*by\s*\(", bare):
+    for match in re.finditer(r"\)\s*by\s*\(", bare[:4000]):
         depth, index = 1, match.start() - 1
         while index >= 0 and depth:
             depth += {")": 1, "(": -1}.get(bare[index], 0)

@@ -17,7 +17,10 @@ _TOKEN = re.compile(
     r"|(?P<comment>--[^\n]*|/\*.*?\*/)|(?P<end>;)",
     re.DOTALL,
 )
-_META = re.compile(r"^\s*\\[a-zA-Z!?+]")
+META = re.compile(
+    r"^\s*\\(?:d\w*\+?|l\+?|list|q|c|connect|conninfo|x|timing|i|ir|include|copy|o|e|ef|s|g\w*|watch|set|unset|pset|z|"
+    r"password|prompt|echo|h|if|endif|!|\?)(?:\s|$|[;+])"
+)
 
 _FUNCTIONS: dict[str, str] = {
     "pg_terminate_backend": "destroy",
@@ -222,7 +225,7 @@ def judge(source: str) -> Verdict:
 
 def judge_statement(text: str) -> Verdict:
     """Risk, flags and syntax problems of one statement."""
-    if _META.match(text):
+    if META.match(text):
         return _judge_meta(text)
     words = words_only(text)
     verdict = _by_words(words)

@@ -93,13 +93,13 @@ def _opened(request: HtmxRequest, number: int, execution: int, position: int, co
 
 
 def _question(opened: Walk, index: int) -> dict[str, Any]:
-    asked = opened.step.commands[index]
+    asked, place = opened.step.commands[index], opened.execution.environment
     return walking.context(opened) | {
         "command": asked,
         "shown": step_views.digest(asked),
-        "verb": _verb(asked.text, opened.execution.environment.label),
+        "verb": _verb(asked.text, place.label),
         "effect": _EFFECTS.get(asked.risk, ""),
-        "may_destroy": access.can(opened.user, "run_destroy"),
+        "may_destroy": not place.is_production or access.can(opened.user, "run_destroy"),
         "destroyers": access.roles_with("run_destroy"),
     }
 

@@ -28,11 +28,9 @@ def panel(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     walks = page_queries.walks(incident)
     named = request.resolver_match.kwargs if request.resolver_match else {}
     chosen = _chosen(walks, named.get("execution"))
-    context = {"incident": incident, "others": [walk for walk in walks if walk is not chosen]}
     if chosen is None or request.GET.get("runbooks"):
-        return context | _finder(request, incident)
-    opened = _open(request, incident, chosen, named.get("position"))
-    return context | walking.context(opened)
+        return {"incident": incident, "others": walks, **_finder(request, incident)}
+    return walking.context(_open(request, incident, chosen, named.get("position")))
 
 
 def _chosen(walks: list[Execution], named: int | None) -> Execution | None:

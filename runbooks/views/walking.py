@@ -281,7 +281,12 @@ def context(opened: Walk) -> dict[str, Any]:
         "incident": opened.incident,
         "execution": opened.execution,
         "step": opened.step,
-        "environment": opened.execution.environment,
+        "place": opened.execution.environment,
+        # What base.html draws its bar from.
+        "environment": {
+            "name": opened.execution.environment.label,
+            "production": opened.execution.environment.is_production,
+        },
         "skip_reasons": walk.SKIP_REASONS,
     }
 

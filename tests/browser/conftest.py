@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from tests.browser.scripted import Desk, Script
 from tests.stack import ROOT, Stack
@@ -44,6 +44,16 @@ def shared_console() -> Iterator[Stack]:
     """One console for every module that does not mind what others left on it."""
     with Stack(environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org"}) as stack:
         yield stack
+
+
+@pytest.fixture(scope="session")
+def signed_in(chromium: Browser, shared_console: Stack) -> StorageState:
+    """The cookies of the shared console's admin."""
+    context = chromium.new_context(base_url=shared_console.url)
+    sign_in(context.new_page(), *shared_console.first_login)
+    state = context.storage_state()
+    context.close()
+    return state
 
 
 @pytest.fixture
@@ -91,6 +101,14 @@ def sign_in(page: Page, user: str, password: str) -> None:
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(lambda url: "/sign-in" not in url)
+
+
+def post(context: BrowserContext, path: str, **form: str) -> APIResponse:
+    """Send a form as a page of this signed-in browser would, without following its redirect."""
+    token = next(each["value"] for each in context.cookies() if each["name"] == "csrftoken")
+    answer = context.request.post(path, form={"csrfmiddlewaretoken": token, **form}, max_redirects=0)
+    assert answer.status in {200, 204, 302}, f"{path} answered {answer.status}: {answer.text()[:300]}"
+    return answer
 
 
 def axe_violations(page: Page, *only: str) -> list[str]:

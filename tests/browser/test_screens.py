@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from playwright.sync_api import APIResponse, Browser, BrowserContext, Page, expect
+from playwright.sync_api import APIResponse, Browser, Page, StorageState, expect
 
-from tests.browser.conftest import axe_violations, sign_in
+from tests.browser.conftest import axe_violations, post, sign_in
 from tests.stack import ROOT, Stack
 
 WIDTHS = {1280: 800, 375: 720}
@@ -17,13 +17,12 @@ PICTURES = ROOT / "test-artifacts" / "screens"
 class Account:
     """Somebody's browsers, one per width, and what went wrong in them since `forget`."""
 
-    def __init__(self, chromium: Browser, console: Stack, user: str, password: str) -> None:
-        self.console, self.problems = console, list[str]()
+    def __init__(self, chromium: Browser, url: str, state: StorageState | None) -> None:
+        self.problems: list[str] = []
         self.pages: dict[int, Page] = {}
-        state = None
         for width, height in WIDTHS.items():
             context = chromium.new_context(
-                base_url=console.url,
+                base_url=url,
                 viewport={"width": width, "height": height},
                 storage_state=state,
                 has_touch=width < 500,
@@ -31,23 +30,12 @@ class Account:
             )
             context.set_default_timeout(20_000)
             page = self.pages[width] = context.new_page()
-            if user and state is None:
-                sign_in(page, user, password)
-                state = context.storage_state()
             page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
             page.on("console", lambda line: self._line(line.type, line.text))
             page.on("requestfailed", lambda request: self._failed(request.url, request.failure))
 
-    @property
-    def context(self) -> BrowserContext:
-        return self.pages[1280].context
-
     def post(self, path: str, **form: str) -> APIResponse:
-        """Send a form as the page would, without following its redirect."""
-        token = next(each["value"] for each in self.context.cookies() if each["name"] == "csrftoken")
-        answer = self.context.request.post(path, form={"csrfmiddlewaretoken": token, **form}, max_redirects=0)
-        assert answer.status in {200, 204, 302}, f"{path} answered {answer.status}: {answer.text()[:300]}"
-        return answer
+        return post(self.pages[1280].context, path, **form)
 
     def close(self) -> None:
         for page in self.pages.values():
@@ -78,9 +66,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(chromium: Browser, shared_console: Stack) -> Iterator[World]:
-    user, password = shared_console.first_login
-    admin = Account(chromium, shared_console, user, password)
+def world(chromium: Browser, shared_console: Stack, signed_in: StorageState) -> Iterator[World]:
+    admin = Account(chromium, shared_console.url, signed_in)
     over = admin.post("/drill").headers["location"]
     admin.post(f"{over}acknowledge")
     admin.post(f"{over}note", text="Looked at **disk** first: `df -h` says 97 %.\n\n- full since 02:10\n- logs")
@@ -89,14 +76,29 @@ def world(chromium: Browser, shared_console: Stack) -> Iterator[World]:
     assert walked != over
     admin.post(f"{walked}acknowledge")
     step = admin.post(f"{walked}runbooks/fire-drill/start").headers["location"]
+    _until_a_worker_is_there(admin.pages[1280])
     admin.post(f"{step}command/0/run")
+    admin.pages[1280].goto(step)
+    expect(admin.pages[1280].locator("main")).to_contain_text("Succeeded", timeout=60_000)
     fresh = _declare(admin)
     contact = _first(admin, "/oncall/", r"/oncall/contacts/\d+")
-    guest = Account(chromium, shared_console, "guest", _guest(admin))
-    nobody = Account(chromium, shared_console, "", "")
+    nobody = Account(chromium, shared_console.url, None)
+    password = _guest(admin)
+    sign_in(nobody.pages[1280], "guest", password)
+    guest = Account(chromium, shared_console.url, nobody.pages[1280].context.storage_state())
+    nobody.pages[1280].context.clear_cookies()
     yield World(admin, guest, nobody, over, walked, fresh, step, contact)
     for account in (admin, guest, nobody):
         account.close()
+
+
+def _until_a_worker_is_there(page: Page) -> None:
+    for _ in range(120):
+        page.goto("/")
+        if page.get_by_text("Worker runs").is_visible():
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError("no worker started")
 
 
 def _declare(admin: Account) -> str:
@@ -110,7 +112,7 @@ def _declare(admin: Account) -> str:
 
 
 def _first(admin: Account, path: str, pattern: str) -> str:
-    found = re.search(pattern, admin.context.request.get(path).text())
+    found = re.search(pattern, admin.pages[1280].request.get(path).text())
     assert found is not None, f"{path} links to nothing like {pattern}"
     return found[0]
 
@@ -152,7 +154,7 @@ SCREENS: dict[str, Callable[[World], str]] = {
     "matrix-row": lambda world: "/oncall/matrix/SEV1",
     "reviews": lambda world: "/reviews/",
     "review": lambda world: f"{world.over}review",
-    "review-edit": lambda world: f"{world.over}review/edit",
+    "review-edit": lambda world: f"{world.over}review?edit=1",
     "status": lambda world: "/status/",
     "sources": lambda world: "/sources/",
     "people": lambda world: "/people/",
@@ -186,8 +188,9 @@ def test_the_screens_of_a_stakeholder_fit_and_are_accessible(name: str, world: W
 def test_the_theme_that_a_person_chose_wins_over_the_system(world: World) -> None:
     page = world.admin.pages[1280]
     page.emulate_media(color_scheme="light")
-    page.context.add_cookies([{"name": "theme", "value": "dark", "url": world.admin.console.url}])
     page.goto("/")
+    page.context.add_cookies([{"name": "theme", "value": "dark", "url": page.url}])
+    page.reload()
     ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.context.clear_cookies(name="theme")
     page.reload()

@@ -180,9 +180,9 @@ TYPED = {"reason": "users are down", "target": "test"}
         ("change", True, YES, [None]),
         ("disrupt", True, REASON, [None, YES]),
         ("destroy", True, TYPED, [None, YES, REASON, {**TYPED, "target": "Test"}]),
-        ("change", False, None, []),
+        ("change", False, YES, [None]),
         ("disrupt", False, YES, [None]),
-        ("destroy", False, REASON, [None, YES]),
+        ("destroy", False, TYPED, [None, YES, REASON]),
     ],
 )
 def test_the_gate_asks_for_what_the_risk_needs(
@@ -204,6 +204,10 @@ def test_destroying_in_production_needs_a_lead() -> None:
     with pytest.raises(Refused, match="Team lead") as refused:
         request(place, confirmation=TYPED)
     assert refused.value.code == "permission"
+
+
+def test_destroying_elsewhere_is_an_operators_to_type() -> None:
+    assert request(walk(command("true", "destroy")), confirmation=TYPED).risk == "destroy"
 
 
 @pytest.mark.parametrize("production", [True, False])

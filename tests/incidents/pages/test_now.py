@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
@@ -10,7 +11,7 @@ from django.urls import reverse
 
 from erpops import beats
 from erpops.htmx import needs_of
-from incidents import lifecycle, status
+from incidents import lifecycle, needs, status
 from incidents.models import Incident, PostMortem
 
 from .conftest import HTMX, ClientOf, MakePerson, Places
@@ -112,3 +113,26 @@ def test_the_number_of_queries_does_not_grow(
     before = cost()
     fill(20)
     assert cost() == before
+
+
+def test_a_storm_is_folded_with_the_worst_in_sight(browser: Client, places: Places) -> None:
+    for number in range(14):
+        severity = "SEV1" if number == 9 else "SEV4"
+        lifecycle.open_incident(title=f"Storm {number}", severity=severity, environment=places.production)
+    page = browser.get("/", headers=HTMX).content.decode()
+    assert "9 more: Acknowledge" in page
+    assert page.index("Storm 9<") < page.index("9 more: Acknowledge")
+    assert page.count("Storm ") == 14, "folded, not left out"
+
+
+def test_a_long_storm_never_pushes_out_the_worst_nor_what_is_mine(
+    operator: User, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(needs, "LIMIT", 5)
+    worst = lifecycle.open_incident(title="Worst", severity="SEV1", environment=places.production)
+    held = lifecycle.open_incident(title="Held", severity="SEV4", environment=places.production)
+    lifecycle.acknowledge(incident=held, by=operator)
+    for number in range(8):
+        lifecycle.open_incident(title=f"Storm {number}", severity="SEV3", environment=places.production)
+    found = _verbs(operator)
+    assert ("Acknowledge", worst.title) == found[0] and ("Continue", held.title) in found

@@ -4,6 +4,7 @@ import json
 import string
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,23 @@ def test_depth_does_not_break_it() -> None:
     assert compile_text("> " * 500 + "x", path="a.md")["unaccounted_lines"] == []
     assert compile_text("# A\n\n```bash\n" + "$(" * 400 + "\n```\n", path="a.md")["unaccounted_lines"] == []
     assert compile_text("# A\n\n```sql\nSELECT " + "(" * 800 + "\n```\n", path="a.md")["unaccounted_lines"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```bash\nls " + "a_" * 30_000 + "\n```",
+        "```bash\n" + "ab-" * 20_000 + "\n```",
+        "```bash\n" + " " * 100_000 + "x\n```",
+        "```promql\n" + "sum(rate(x[5m])) by (a) " * 2_000 + "\n```",
+        "```sql\nUPDATE t SET a=1 WHERE " + "id = 1 AND " * 5_000 + "\n```",
+        "-" * 100_000 + "x",
+        "1. If " + "( " * 20_000,
+        "**a** " * 20_000,
+    ],
+    ids=lambda text: text[:24],
+)
+def test_long_lines_take_no_quadratic_time(text: str) -> None:
+    started = time.monotonic()
+    compile_text(text, path="a.md")
+    assert time.monotonic() - started < 5

@@ -61,6 +61,12 @@ def test_without_a_match_the_room_offers_a_search(browser: Client, incident: Inc
     assert "Nothing found for “kangaroo”" in none
 
 
+def test_the_finder_leads_back_to_what_is_walked(browser: Client, execution: Execution) -> None:
+    page = browser.get(reverse("room", args=[execution.incident_id]), {"runbooks": "1"}).content.decode()
+    assert "In this incident" in page
+    assert at(execution, 0) in page
+
+
 def test_starting_twice_walks_once(browser: Client, incident: Incident, runbook: Runbook) -> None:
     url = reverse("walk_start", args=[incident.pk, runbook.slug])
     first = browser.post(url)

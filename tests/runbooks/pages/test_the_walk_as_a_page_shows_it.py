@@ -97,9 +97,9 @@ def test_every_notation_is_filled_and_marked(notation: str, text: str) -> None:
     assert pieces(text, [{"name": "n", "notation": notation}], {})[1].missing
 
 
-def test_outside_production_each_risk_asks_one_rung_lower() -> None:
+def test_outside_production_a_disruption_asks_like_a_change() -> None:
     assert [shown(DISK, n).commands[0].gate for n in (2, 3, 4)] == ["change", "disrupt", "destroy"]
-    assert [shown(DISK, n, production=False).commands[0].gate for n in (2, 3, 4)] == ["read", "change", "disrupt"]
+    assert [shown(DISK, n, production=False).commands[0].gate for n in (2, 3, 4)] == ["change", "change", "destroy"]
 
 
 def test_what_has_no_executor_is_for_reading() -> None:

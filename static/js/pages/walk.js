@@ -1,0 +1,16 @@
+// The answer to an act is kept even if the button that was pressed has been drawn anew meanwhile.
+//
+// Parts of a step are redrawn while it runs. htmx looks for the parts to swap from the element that asked;
+// once that has left the document it would find none of them, and a refusal would go unseen.
+
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  const { elt, xhr } = detail;
+  if (elt.getAttribute("hx-target") !== "#walk-pulse") return;
+  elt.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (elt.isConnected || event.detail.xhr !== xhr || xhr.status === 204) return;
+    event.preventDefault();
+    if (xhr.getResponseHeader("Content-Type")?.startsWith("text/html") && document.getElementById("walk-pulse")) {
+      window.htmx.swap(document.body, xhr.response, { swapStyle: "none" });
+    }
+  });
+});
