@@ -10,6 +10,7 @@ Nothing here needs Django: a settings mistake must not keep the supervisor from 
 
 import argparse
 import http.client
+import json
 import os
 import secrets
 import signal
@@ -29,7 +30,7 @@ from erpops.embedded.postgres import Postgres
 from erpops.embedded.valkey import Valkey
 
 ROOT = Path(__file__).resolve().parent.parent
-READY_TIMEOUT = 60.0
+READY_TIMEOUT, WORKER_TIMEOUT = 60.0, 30.0
 CHILDREN_TIMEOUT, COMMANDS_TIMEOUT = 5.0, 3.0
 STARTING_POLL, STEADY_POLL = 0.05, 0.1
 LANES = "4"
@@ -111,6 +112,7 @@ class Up:
         self._start_servers()
         self._prepare()
         self._start_children()
+        self._await_engine_and_workers()
         self.starting = False
         self._say(f"Ready after {time.monotonic() - self.began:.1f} s: {self._url()}")
         self._say_first_login()
@@ -198,14 +200,30 @@ class Up:
             self._tend()
             time.sleep(STARTING_POLL)
 
+    def _await_engine_and_workers(self) -> None:
+        """A person's first click must find them; one that is slow to come is not waited for any longer."""
+        deadline = time.monotonic() + WORKER_TIMEOUT
+        while time.monotonic() < deadline:
+            state = self._health()
+            if state.get("engine") and state.get("worker"):
+                return
+            self._tend()
+            time.sleep(STARTING_POLL)
+        self._say("The engine or a worker has not reported yet; see the logs if commands do not run")
+
     def _web_answers(self) -> bool:
+        return bool(self._health())
+
+    def _health(self) -> dict[str, Any]:
+        """What web says of the console; empty when it does not answer, or answers that it cannot work."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.options.host, self.options.host)  # noqa: S104
         connection = http.client.HTTPConnection(host, self.options.port, timeout=2)
         try:
             connection.request("GET", "/healthz", headers={"Host": "127.0.0.1"})
-            return connection.getresponse().status == 200
-        except (OSError, http.client.HTTPException):
-            return False
+            answer = connection.getresponse()
+            return dict(json.load(answer)) if answer.status == 200 else {}
+        except (OSError, ValueError, http.client.HTTPException):
+            return {}
         finally:
             connection.close()
 

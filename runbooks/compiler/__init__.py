@@ -1,6 +1,6 @@
 """Markdown runbooks to what can be walked and run. Pure: text in, data out; no Django, no network.
 
-The passes, in order: ``encoding`` → ``blocks`` → ``sections`` → ``outline`` (``phases``, ``steps``,
+The passes, in order: ``encoding`` → ``blocks`` → ``sections`` → ``outline`` (``roles``, ``phases``, ``steps``,
 ``trees``, ``references``, ``checklists``; each fence through ``fences`` → ``commands`` → ``shell``/``sql``/
 ``queries`` → ``risk``/``placeholders``/``expected``) → ``accounting`` → ``findings``, ``review``.
 """

@@ -164,6 +164,8 @@ def _session_line(
     text = part.text
     if text.strip().rstrip(";") in (r"\q", "exit", "quit"):
         compiled.entries.append(Remark(compiled.source.first_content_line + part.first, text.strip(), "session"))
+        if part.trailing:
+            _remark(compiled, part.first, part.trailing)
         return index + 1, False
     last, end = part.last, index + 1
     kind = queries.kind_of(text)

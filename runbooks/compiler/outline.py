@@ -2,16 +2,11 @@
 
 import re
 
-from runbooks.compiler import checklists, metadata, phases, references, titles
+from runbooks.compiler import checklists, metadata, phases, references, roles, titles
 from runbooks.compiler.blocks import Block
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import Runbook
 from runbooks.compiler.sections import Section
-
-_STRONG = frozenset(
-    "symptoms pre_deployment post_deployment rollback deployment immediate diagnosis resolution verification "
-    "escalation prevention".split()
-)
 
 
 def build(root: Section, title: str, context: Context) -> list[Runbook]:
@@ -33,73 +28,6 @@ def _only_references(root: Section, context: Context) -> bool:
     return bool(context.references or context.checklists) or not any(s.blocks for s in root.walk())
 
 
-# -- what a section is -----------------------------------------------------------------------------
-
-
-def own_fields(section: Section) -> metadata.Fields:
-    """Metadata among the direct blocks of a section."""
-    fields = metadata.Fields()
-    for block in section.blocks:
-        metadata.read_block(block, fields)
-    return fields
-
-
-def is_explicit(section: Section) -> bool:
-    """True if a section says that it is a runbook: by marker, alert, schedule, phases or steps."""
-    if section.kind == "lead":
-        return False
-    if titles.RUNBOOK.match(section.title.text):
-        return True
-    if checklists_only(section) or titles.reference_of(section.title) or titles.is_background(section.title):
-        return False
-    phase = titles.phase_of(section.title)
-    if any(e["field"] in metadata.ACTIVE for e in own_fields(section).evidence):
-        return not (phase and section.level > 2)
-    if phase and phase != "procedure" and section.level > 1:
-        return False
-    if titles.alert_name(section.title.text) or (section.level > 1 and _scheduled_work(section)):
-        return True
-    return any(_strong(child) or titles.STEP.match(child.title.text) for child in section.children)
-
-
-def _scheduled_work(section: Section) -> bool:
-    """“Daily review”: a title with a rhythm over something to do."""
-    return bool(titles.scheduled(section.title.text)) and any(s.blocks for s in section.walk())
-
-
-def _strong(child: Section) -> bool:
-    """A phase by title, unless it merely groups several numbered procedures."""
-    if titles.phase_of(child.title) not in _STRONG:
-        return False
-    groups = [c for c in child.children if c.kind == "heading" and any(b.kind == "numbered" for b in c.blocks)]
-    return len(groups) < 2
-
-
-def explicit_below(section: Section) -> bool:
-    return any(is_explicit(child) or explicit_below(child) for child in section.children if child.kind == "heading")
-
-
-def acts(section: Section) -> bool:
-    """True if a section itself holds something to do: a numbered list or a fence that is not just text."""
-    for block in section.blocks:
-        if block.kind == "fence" or (block.kind == "numbered" and not _is_toc(block)):
-            return True
-    return any(acts(child) for child in section.children if child.kind == "lead")
-
-
-def _is_toc(block: Block) -> bool:
-    texts = [i.children[0].text if i.children else "" for i in block.children]
-    return bool(texts) and all(re.match(r"^\[.*\]\(#.*\)\s*$", t.strip()) for t in texts)
-
-
-def _numbered(section: Section) -> bool:
-    return any(b.kind == "numbered" and not _is_toc(b) for b in section.blocks)
-
-
-def checklists_only(section: Section) -> bool:
-    return titles.is_checklist(section.title) and titles.phase_of(section.title) is None
-
-
 # -- walking ---------------------------------------------------------------------------------------
 
 
@@ -108,22 +36,26 @@ def process(
 ) -> None:
     """Make a runbook, a reference, a checklist or a container of ``section``."""
     reference = titles.reference_of(section.title)
-    below = explicit_below(section)
+    below = roles.explicit_below(section)
     if titles.is_toc(section.title):
         _prose_only(section, context)
-    elif is_explicit(section) and not below:
+    elif roles.is_explicit(section) and not below:
         runbooks.append(make_runbook(section, category, trail, context))
     elif (
-        reference and section.level > 1 and not below and not is_explicit(section) and not _several(section, reference)
+        reference
+        and section.level > 1
+        and not below
+        and not roles.is_explicit(section)
+        and not _several(section, reference)
     ):
         context.references.append(references.build(section, _kind(reference), context))
-    elif checklists_only(section) and not below:
+    elif roles.checklists_only(section) and not below:
         _checklist_section(section, context)
-    elif titles.is_background(section.title) and not below and not acts(section) and section.level > 1:
+    elif titles.is_background(section.title) and not below and not roles.acts(section) and section.level > 1:
         _prose_only(section, context)
     elif below or _is_container(section) or (reference and _several(section, reference)):
         _container(section, category, trail, runbooks, context)
-    elif acts(section) or any(acts(s) for s in section.walk()):
+    elif roles.acts(section) or any(roles.acts(s) for s in section.walk()):
         runbooks.append(make_runbook(section, category, trail, context))
     elif runbooks or section.level > 1:
         _prose_only(section, context)
@@ -148,14 +80,14 @@ def _kind(reference: str) -> str:
 def _is_container(section: Section) -> bool:
     """A heading whose sub-headings are procedures of their own: some number their steps from one."""
     children = [c for c in section.children if c.kind == "heading"]
-    if acts(section) or not children:
+    if roles.acts(section) or not children:
         return False
-    own = [c for c in children if not titles.reference_of(c.title) and not checklists_only(c)]
-    if any(_numbered(c) or titles.scheduled(c.title.text) for c in own):
+    own = [c for c in children if not titles.reference_of(c.title) and not roles.checklists_only(c)]
+    if any(roles.numbered(c) or titles.scheduled(c.title.text) for c in own):
         return True
     if any(_is_container(c) for c in own):
         return True
-    return len(own) < len(children) and not any(acts(c) for c in own)
+    return len(own) < len(children) and not any(roles.acts(c) for c in own)
 
 
 def _container(
@@ -168,7 +100,7 @@ def _container(
     inner = category if category is not None or section.level <= 1 else section.title.text
     pending: list[Section] = []
     for child in section.children:
-        if titles.phase_of(child.title) == "symptoms" and explicit_below(section):
+        if titles.phase_of(child.title) == "symptoms" and roles.explicit_below(section):
             pending.append(child)
             continue
         before = len(runbooks)
@@ -322,9 +254,9 @@ def _take_part(
         built = phases.build(child, phase, context)
         runbook["phases"].append(built)
         return built
-    elif checklists_only(child):
+    elif roles.checklists_only(child):
         _checklist_section(child, context)
-    elif child.kind == "lead" or not any(acts(s) for s in child.walk()):
+    elif child.kind == "lead" or not any(roles.acts(s) for s in child.walk()):
         _take_other(child, current, runbook, context)
     elif _leaf_with_fence(child):
         phases.take_body(Section(child.title, child.line, child.level, "lead", children=[child]), current, context)
@@ -340,12 +272,12 @@ def _numbered_step(child: Section) -> bool:
 
 
 def _leaf_with_fence(child: Section) -> bool:
-    return not child.children and not _numbered(child) and any(b.kind == "fence" for b in child.blocks)
+    return not child.children and not roles.numbered(child) and any(b.kind == "fence" for b in child.blocks)
 
 
 def _take_other(child: Section, current: "phases.Phase", runbook: Runbook, context: Context) -> None:
     """A bold lead or a heading without steps: a list of items, steps under a lead, or background."""
-    if child.kind == "lead" and acts(child):
+    if child.kind == "lead" and roles.acts(child):
         current["prose"].append(context.text(child.line, child.end_line or child.line))
         phases.take_body(child, current, context)
         return

@@ -103,7 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class names it so
         return
 
-    def answer(self, body: str | bytes, *, status: int = 200, kind: str = "text/html; charset=utf-8", **more: str) -> None:
+    def answer(
+        self, body: str | bytes, *, status: int = 200, kind: str = "text/html; charset=utf-8", **more: str
+    ) -> None:
         data = body if isinstance(body, bytes) else body.encode()
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(data)), **more}.items():

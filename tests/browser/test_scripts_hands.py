@@ -45,7 +45,9 @@ def test_a_draft_survives_a_reload_and_is_forgotten_when_sent(desk: Desk, script
 def test_a_failed_request_speaks_beside_its_button(desk: Desk) -> None:
     desk.open()
     desk.page.click("#fail")
-    expect(desk.page.locator("form:has(#fail) .inline-error, form:has(#fail) + .inline-error")).to_contain_text("not certain")
+    expect(desk.page.locator("form:has(#fail) .inline-error, form:has(#fail) + .inline-error")).to_contain_text(
+        "not certain"
+    )
 
 
 def test_the_sign_in_page_never_lands_inside_a_page(desk: Desk) -> None:
@@ -121,7 +123,9 @@ def test_a_confirming_button_ignores_its_first_400_ms(confirming: Desk, script: 
     assert len(script.posts) == 1
 
 
-def test_a_wrong_name_does_not_send_and_a_double_click_on_the_right_one_sends_once(confirming: Desk, script: Script) -> None:
+def test_a_wrong_name_does_not_send_and_a_double_click_on_the_right_one_sends_once(
+    confirming: Desk, script: Script
+) -> None:
     confirming.page.wait_for_timeout(500)
     confirming.page.fill("#typed", "erp-dv")
     confirming.page.click("#armed")

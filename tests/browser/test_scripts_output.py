@@ -38,7 +38,9 @@ def flooded(desk: Desk, script: Script) -> Desk:
     """Fifty thousand lines have arrived."""
     desk.open()
     for chunk in range(100):
-        script.output(3 + chunk, 3 + 500 * chunk, 502 + 500 * chunk, "a line of a long and boring output that fills the row")
+        script.output(
+            3 + chunk, 3 + 500 * chunk, 502 + 500 * chunk, "a line of a long and boring output that fills the row"
+        )
     desk.wait_line(50_002)
     return desk
 

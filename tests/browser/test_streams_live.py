@@ -10,7 +10,9 @@ from tests.stack import Stack
 
 
 @pytest.fixture
-def sit_down(chromium: Browser, shared_console: Stack, signed_in: StorageState) -> Iterator[Callable[[], BrowserContext]]:
+def sit_down(
+    chromium: Browser, shared_console: Stack, signed_in: StorageState
+) -> Iterator[Callable[[], BrowserContext]]:
     """One more browser of a person who is signed in."""
     opened: list[BrowserContext] = []
 
@@ -49,7 +51,9 @@ def notes(page: Page) -> list[str]:
     return [text for text in page.locator("#timeline .event-body").all_inner_texts() if text.startswith("note ")]
 
 
-def test_two_people_see_the_same_new_event_within_two_seconds(sit_down: Callable[[], BrowserContext], room: str) -> None:
+def test_two_people_see_the_same_new_event_within_two_seconds(
+    sit_down: Callable[[], BrowserContext], room: str
+) -> None:
     writer, reader = enter(sit_down(), room), enter(sit_down(), room)
     writer.get_by_label("Note", exact=True).fill("note 1: the disk is full")
     writer.get_by_role("button", name="Add note").click()
