@@ -69,7 +69,7 @@ def page(context: BrowserContext) -> Iterator[Page]:
     """A page on which any script error fails the test."""
     page = context.new_page()
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
     page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
     yield page
     assert errors == []

@@ -31,16 +31,18 @@ PAGE = """{% extends "base.html" %}{% block topics %}incident:204@57 now@3{% end
 <a id="signed-out" href="/x" hx-get="/signed-out" hx-target="#part">Signed out</a>
 <button id="update" data-key="u" form="note">Update</button>
 <div id="holder">
-  {% include "components/output.html" with run_id=88 seq=2 state="running" earlier_url="/lines" lines=lines only %}</div>
+  {% include "components/output.html" with run_id=88 seq=2 state="running" earlier_url="/lines" lines=lines only %}
+</div>
 {% endblock %}"""
-SHEET = """<div class="sheet-frame"><h2>Drop erp-db</h2><form action="/note" method="post" hx-post="/note" hx-swap="none">
+SHEET = """<div class="sheet-frame"><h2>Drop erp-db</h2>
+<form action="/note" method="post" hx-post="/note" hx-swap="none">
 <input id="typed" aria-label="Name" name="typed" data-must-equal="erp-db"><div data-live-topic="run:99@4"></div>
 <button id="armed" data-arm>Drop</button></form></div>"""
 # Everything that the scripts say to the page, in order.
 LISTENER = """
 window.heard = [];
 addEventListener("DOMContentLoaded", () => {
-  for (const name of ["live:incident", "live:incident:204", "live:now", "live:resync", "live:poll", "live:end", "live:time"])
+  for (const name of "incident incident:204 now resync poll end time".split(" ").map((word) => `live:${word}`))
     document.body.addEventListener(name, () => heard.push(name));
 });"""
 

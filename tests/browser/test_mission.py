@@ -22,7 +22,7 @@ def press_in_sheet(page: Page, name: str) -> None:
 def step(page: Page, number: int, title: str) -> None:
     """Wait for the step, reached by the way a person goes on."""
     if number > 1:
-        page.get_by_role("link", name="Next step").click()
+        page.locator("#step-next").click()
     expect(page.get_by_text(f"Step {number} of 7 — {title}").first).to_be_visible()
 
 
@@ -32,7 +32,7 @@ def run_command(page: Page, name: str = "Run") -> None:
 
 def passed(page: Page, number: int) -> None:
     expect(page.get_by_text(f"Step {number},").first).to_be_visible(timeout=20_000)
-    expect(page.get_by_role("link", name="Next step")).to_be_visible(timeout=20_000)
+    expect(page.locator("#step-next")).to_be_visible(timeout=20_000)
 
 
 def add_stakeholder(page: Page) -> tuple[str, str]:

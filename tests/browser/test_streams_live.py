@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.browser.conftest import post
 from tests.stack import Stack
@@ -122,7 +123,7 @@ def _until_it_answers(context: BrowserContext) -> None:
     for _ in range(60):
         try:
             answer = context.request.get("/healthz", timeout=2_000)
-        except Exception as error:  # noqa: BLE001 - whatever the refused connection is called
+        except PlaywrightError as error:
             assert "connect" in str(error).lower() or "timeout" in str(error).lower(), error
         else:
             if answer.ok:
