@@ -19,8 +19,11 @@ test-full: ## the tests with the counts that a release publishes
 	@$(PYTHON) bin/setup.py test
 	@exec $(VENV)/python -m pytest $(ARGS)
 
-# Settings are read by some of these; a throw-away key keeps them from making a data directory.
+# Settings are read by some of these: a throw-away key keeps them from making a data directory, and comparing
+# models with migrations needs the name of a database, not the database.
 check: export ERPOPS_SECRET_KEY = check
+check: export DATABASE_URL = postgresql://check@127.0.0.1:1/check
+check: export REDIS_URL = redis://127.0.0.1:1/0
 check: ## format, lint, types, templates, migrations, import direction
 	@$(PYTHON) bin/setup.py test
 	$(VENV)/ruff format --check .

@@ -118,7 +118,6 @@ class Child:
         self._process = None
         return status
 
-
     def _last_words(self) -> str:
         """Where to look, and the end of an error message if that is how the log ends."""
         line = last_lines(self._log, 1).strip()

@@ -81,9 +81,9 @@ def give_a_value_and_confirm_a_change(page: Page) -> None:
     run_command(page, "Run all 2 reads")
     passed(page, 4)
     step(page, 5, "Change something harmless")
-    run_command(page)
+    run_command(page, "Run…")
     expect(page.locator("[data-run-output]")).to_have_count(0)
-    confirm = page.locator("main [data-arm]").last
+    confirm = page.locator(".confirm-strip button")
     confirm.wait_for()
     page.wait_for_timeout(500)
     confirm.click()

@@ -17,9 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def act(number: int = 1) -> None:
     for n in range(number):
         with transaction.atomic():
-            audit.record(
-                action="test.act", target=f"thing:{n}", note="ä ☃", nested={"b": [1, None], "a": True}
-            )
+            audit.record(action="test.act", target=f"thing:{n}", note="ä ☃", nested={"b": [1, None], "a": True})
 
 
 def run(sql: str) -> None:

@@ -41,9 +41,7 @@ def incident() -> Incident:
 def cookie(user: User) -> str:
     client = Client()
     client.force_login(user)
-    return (
-        f"{django_settings.SESSION_COOKIE_NAME}={client.cookies[django_settings.SESSION_COOKIE_NAME].value}"
-    )
+    return f"{django_settings.SESSION_COOKIE_NAME}={client.cookies[django_settings.SESSION_COOKIE_NAME].value}"
 
 
 class Stream:
@@ -111,9 +109,7 @@ def seqs(client: Stream) -> list[int]:
     return [event["seq"] for event in client.events("changed")]
 
 
-def test_what_came_after_the_cursor_is_replayed_and_then_it_is_live(
-    operator: User, incident: Incident
-) -> None:
+def test_what_came_after_the_cursor_is_replayed_and_then_it_is_live(operator: User, incident: Incident) -> None:
     async def run() -> list[int]:
         await note(incident, "before")
         start = incident.event_seq

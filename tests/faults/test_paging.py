@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import httpx
 import pytest
@@ -55,6 +56,10 @@ def send(stack: Stack, token: str, name: str, *, patience_s: float = 60) -> None
     raise AssertionError(f"{name} was never taken")
 
 
+def started_again(stack: Stack, name: str, before: int) -> bool:
+    return stack.pid(name) != before
+
+
 def pages(mailbox: Mailbox, names: list[str]) -> Counter[str]:
     """How many different pages came for each incident; the same page again carries the same Message-ID."""
     unique = {str(message["Message-ID"]): str(message["Subject"]) for message in mailbox.messages}
@@ -70,7 +75,7 @@ def test_engine_and_web_killed_while_pages_are_due(stack: Stack, mailbox: Mailbo
             time.sleep(0.7)
             before = stack.pid(victim)
             stack.kill(victim)
-            until(lambda victim=victim, before=before: stack.pid(victim) != before, 40, f"{victim} to be started again")
+            until(partial(started_again, stack, victim, before), 40, f"{victim} to be started again")
         for done in sent:
             done.result()
     until(lambda: len(pages(mailbox, names)) == len(names), 60, f"a page for each of {len(names)} incidents")

@@ -90,9 +90,7 @@ def test_an_untaken_incident_ends_with_its_last_alert(source: Source) -> None:
     assert Incident.objects.get().status == IncidentStatus.RESOLVED
 
 
-def test_a_taken_incident_stays_open_and_says_that_the_alerts_are_quiet(
-    source: Source, django_user_model: Any
-) -> None:
+def test_a_taken_incident_stays_open_and_says_that_the_alerts_are_quiet(source: Source, django_user_model: Any) -> None:
     fold(source, alert())
     incident = Incident.objects.get()
     lifecycle.acknowledge(incident=incident, by=django_user_model.objects.create_user("op"))

@@ -55,7 +55,7 @@ def post(
     """Send all bodies at once."""
 
     async def run() -> list[httpx.Response]:
-        transport = httpx.ASGITransport(application)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(application)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver", timeout=60) as client:
             top = ({"Authorization": f"Bearer {token}"} if token else {}) | (headers or {})
             contents = [body if isinstance(body, bytes) else json.dumps(body).encode() for body in bodies]
@@ -112,12 +112,8 @@ GARBAGE: dict[str, bytes] = {
     "alert null": json.dumps(notification(alerts=[None])).encode(),
     "labels null": json.dumps(notification(alerts=[{"status": "firing", "labels": None}])).encode(),
     "labels a list": json.dumps(notification(alerts=[{"status": "firing", "labels": ["x"]}])).encode(),
-    "label a null": json.dumps(
-        notification(alerts=[{"status": "firing", "labels": {"alertname": None}}])
-    ).encode(),
-    "status odd": json.dumps(
-        notification(alerts=[{"status": "maybe", "labels": {"alertname": "x"}}])
-    ).encode(),
+    "label a null": json.dumps(notification(alerts=[{"status": "firing", "labels": {"alertname": None}}])).encode(),
+    "status odd": json.dumps(notification(alerts=[{"status": "maybe", "labels": {"alertname": "x"}}])).encode(),
     "time odd": json.dumps(
         notification(alerts=[{"status": "firing", "labels": {"alertname": "x"}, "startsAt": "noon"}])
     ).encode(),
@@ -128,9 +124,7 @@ GARBAGE: dict[str, bytes] = {
     "deep": b'{"a":' * 5000 + b"1" + b"}" * 5000,
     "a huge number": b'{"version": ' + b"9" * 6000 + b"}",
     "5,000 labels": json.dumps(
-        notification(
-            alerts=[{"status": "firing", "labels": {"alertname": "x"} | {f"l{n}": "" for n in range(5000)}}]
-        )
+        notification(alerts=[{"status": "firing", "labels": {"alertname": "x"} | {f"l{n}": "" for n in range(5000)}}])
     ).encode(),
     "10,000 alerts": json.dumps(notification(alerts=[{}] * 10_000)).encode(),
 }
@@ -153,9 +147,7 @@ def test_ten_megabytes_are_too_long(token: str) -> None:
 
 def test_a_hundred_thousand_labels_are_refused(token: str) -> None:
     labels = {"alertname": "x"} | {f"{n:x}": "" for n in range(100_000)}
-    body = json.dumps(
-        notification(alerts=[{"status": "firing", "labels": labels}]), separators=(",", ":")
-    ).encode()
+    body = json.dumps(notification(alerts=[{"status": "firing", "labels": labels}]), separators=(",", ":")).encode()
     (answer,) = post(body, token=token)
     assert answer.status_code in {400, 413} and answer.json()["error"]
     assert not Delivery.objects.exists() and not Alert.objects.exists()
@@ -170,7 +162,7 @@ def test_one_bad_alert_refuses_its_whole_body(token: str) -> None:
 
 def test_other_methods_and_unknown_doors_say_what_is_there(token: str) -> None:
     async def run() -> tuple[httpx.Response, httpx.Response]:
-        transport = httpx.ASGITransport(application)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(application)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
             return await client.get("/hooks/alertmanager"), await client.post("/hooks/nagios")
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack import Stack
 from tests.peers import Mailbox, monitoring, needed, rows, until
+from tests.stack import Stack
 
 
 @pytest.mark.timeout(240)
