@@ -1,7 +1,6 @@
 """Typed readers for the process environment.
 
-Each reader records what it read in `READ`, so that the documentation can be checked against the
-code. A value of the wrong form stops the start with a sentence that names the variable.
+A value of the wrong form stops the start with a sentence that names the variable.
 """
 
 import os
@@ -10,15 +9,12 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-READ: dict[str, str] = {}
-
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"0", "false", "no", "off", ""}
 
 
 def text(name: str, default: str = "") -> str:
     """The variable's text, stripped; `NAME_FILE` names a file that holds it instead."""
-    READ[name] = default
     path = os.environ.get(f"{name}_FILE")
     if path:
         try:

@@ -24,8 +24,14 @@ _TONES = {
     "incident.resolved": "ok",
     "incident.acknowledged": "ok",
     "escalation.exhausted": "bad",
-    "command.failed": "bad",
-    "command.unknown": "warn",
+}
+# How a command ended, as its event's data tell.
+_ENDS = {
+    "succeeded": "ok",
+    "failed": "bad",
+    "timed_out": "bad",
+    "outcome_unknown": "warn",
+    "stop_unconfirmed": "warn",
 }
 
 
@@ -64,7 +70,7 @@ def row(event: TimelineEvent) -> EventRow:
         seq=event.seq,
         at=event.occurred_at,
         icon=_ICONS.get(event.kind.partition(".")[0], "info"),
-        tone=_TONES.get(event.kind, ""),
+        tone=_TONES.get(event.kind) or _ENDS.get(str(event.data.get("status", "")), ""),
         who=who,
         text=text if who else text[:1].upper() + text[1:],
         body=markdown.render(event.text) if note else None,

@@ -23,6 +23,8 @@ from incidents.models import Contact, Incident, Service, StatusUpdate
 from incidents.queries import CADENCE
 
 HISTORY = timedelta(days=90)
+# Practice is yesterday's news sooner.
+EXERCISES = timedelta(days=7)
 # Longer without a beat of the engine, and the page says that it does not know.
 CONFIRM_S = 60
 _LABELS = ("instance", "host", "hostname", "node", "pod", "container", "namespace", "job", "cluster", "database")
@@ -163,27 +165,23 @@ class PublicUpdate:
 
 @dataclass(frozen=True)
 class PublicState:
-    """The status page. `confirmed` is False when erpops itself cannot vouch for what it shows."""
+    """The status page. `confirmed` is False when erpops itself cannot vouch for what it shows.
+
+    `exercises` are the stories of drills: they are told as such and disturb no service.
+    """
 
     as_of: datetime
     confirmed: bool
     services: list[tuple[str, bool]]
     active: list[list[PublicUpdate]]
     past: list[list[PublicUpdate]]
+    exercises: list[list[PublicUpdate]]
 
 
 def public_state() -> PublicState:
     """What stakeholders read. Each story is one disturbance, its latest update first."""
     now = clock.now()
-    columns = ("incident__service__public_name", "phase", "headline", "body", "at", "next_update_at")
-    rows = (
-        StatusUpdate.objects.filter(audience=Audience.STAKEHOLDERS, incident__is_drill=False)
-        .filter(at__gt=now - HISTORY)
-        .order_by("-incident_id", "-at", "-id")
-        .values_list("incident_id", *columns)[:2000]
-    )
-    stories = [[PublicUpdate(*_six(row[1:])) for row in group] for _, group in groupby(rows, key=lambda row: row[0])]
-    stories.sort(key=lambda story: story[0].at, reverse=True)
+    stories = _stories(is_drill=False, since=now - HISTORY)
     active = [story for story in stories if story[0].phase != UpdatePhase.RESOLVED]
     troubled = {story[0].service for story in active}
     names = Service.objects.order_by("position", "name").values_list("public_name", flat=True)
@@ -193,7 +191,20 @@ def public_state() -> PublicState:
         services=[(name, name not in troubled) for name in names],
         active=active,
         past=[story for story in stories if story[0].phase == UpdatePhase.RESOLVED],
+        exercises=_stories(is_drill=True, since=now - EXERCISES),
     )
+
+
+def _stories(*, is_drill: bool, since: datetime) -> list[list[PublicUpdate]]:
+    """What stakeholders were told since then, a story for each disturbance, the latest first."""
+    columns = ("incident__service__public_name", "phase", "headline", "body", "at", "next_update_at")
+    rows = (
+        StatusUpdate.objects.filter(audience=Audience.STAKEHOLDERS, incident__is_drill=is_drill, at__gt=since)
+        .order_by("-incident_id", "-at", "-id")
+        .values_list("incident_id", *columns)[:2000]
+    )
+    stories = [[PublicUpdate(*_six(row[1:])) for row in group] for _, group in groupby(rows, key=lambda row: row[0])]
+    return sorted(stories, key=lambda story: story[0].at, reverse=True)
 
 
 def _six(row: tuple[Any, ...]) -> tuple[Any, ...]:

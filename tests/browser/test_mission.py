@@ -117,10 +117,13 @@ def test_a_drill_from_its_alert_to_the_published_post_mortem(page: Page, console
     sheet.get_by_label("Headline").fill("We practised answering an alert")
     sheet.get_by_label("Text", exact=True).fill("Nothing was broken. See 10.0.0.7 for more.")
     press_in_sheet(page, "Post the update")
-    expect(sheet.get_by_text("10.0.0.7").first).to_be_visible()
+    expect(sheet.get_by_role("heading", name="It was not posted")).to_be_visible()
+    expect(sheet.get_by_role("listitem").filter(has_text="10.0.0.7").first).to_be_visible()
     sheet.get_by_label("Text", exact=True).fill("Nothing was broken, and nobody has to do anything.")
     press_in_sheet(page, "Post the update")
-    expect(page.locator("main").get_by_text("We practised answering an alert").first).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Messages").get_by_text("We practised answering an alert").first
+    ).to_be_visible()
 
     page.get_by_role("link", name="Resolve…").click()
     page.locator("dialog[open]").get_by_label("What fixed it").fill("It was a drill; every query answered.")
@@ -136,13 +139,10 @@ def publish(page: Page) -> None:
     page.get_by_role("link", name="Write").click()
     editor = page.locator("main textarea").first
     editor.fill(re.sub(r"^\[[^\]\n]+\]$", "Nothing to add: a drill.", editor.input_value(), flags=re.MULTILINE))
-    page.get_by_role("button", name="Save").first.click()
-    expect(page.get_by_text("Nothing to add: a drill.").first).to_be_visible()
-    for name in ("Hand in for review", "Publish"):
-        page.get_by_role("button", name=name).or_(page.get_by_role("link", name=name)).first.click()
-        page.wait_for_timeout(800)
-        if page.locator("dialog[open]").count():
-            page.locator("dialog[open]").get_by_role("button", name=name).click()
+    page.get_by_role("button", name="Save and read").click()
+    expect(page.get_by_role("heading", name="What happened")).to_be_visible()
+    page.get_by_role("button", name="Hand in for review").click()
+    page.get_by_role("button", name="Publish").click()
     expect(page.get_by_text("Published").first).to_be_visible()
 
 

@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from incidents import lifecycle, room, sources
+from incidents import lifecycle, room, sources, timeline
 from incidents.models import Alert, Incident, TimelineEvent
 from incidents.room import Panel
 
@@ -207,3 +207,11 @@ def test_people_who_only_read_get_no_buttons(incident: Incident, admin: User, cl
     page = client_of(admin).get(_url("room", incident)).content.decode()
     assert _url("acknowledge", incident) not in page
     assert _url("room_note", incident) not in page
+
+
+@pytest.mark.parametrize(("ended", "tone"), [("failed", "bad"), ("outcome_unknown", "warn"), ("succeeded", "ok")])
+def test_how_a_command_ended_shows_on_its_line(incident: Incident, browser: Client, ended: str, tone: str) -> None:
+    with transaction.atomic():
+        event = timeline.add(incident=incident, kind="command.finished", text="`df -h`", data={"status": ended})
+    page = browser.get(_url("room", incident)).content.decode()
+    assert f'id="e{event.seq}" data-tone="{tone}"' in page

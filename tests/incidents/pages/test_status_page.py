@@ -160,10 +160,15 @@ def test_no_canary_reaches_stakeholders(
     assert "SEV1" not in page
 
 
-def test_drills_stay_inside(places: Places, operator: User, stakeholder: User, client_of: ClientOf) -> None:
+def test_a_drill_is_told_as_an_exercise_and_disturbs_nothing(
+    places: Places, operator: User, stakeholder: User, client_of: ClientOf
+) -> None:
+    beats.beat(role="engine")
     drill = lifecycle.open_incident(title="D", severity="SEV3", environment=places.production, is_drill=True)
     status.post(incident=drill, audience="stakeholders", phase="investigating", next_in=15, by=operator, **FINE)  # type: ignore[arg-type]
-    assert FINE["headline"] not in client_of(stakeholder).get(reverse("status")).content.decode()
+    page = client_of(stakeholder).get(reverse("status")).content.decode()
+    assert "EXERCISE" in page and page.index("Exercises") < page.index(FINE["headline"])
+    assert "No known disturbance" in page and "Disturbed" not in page
 
 
 def test_it_is_never_green_without_a_living_engine(stakeholder: User, client_of: ClientOf) -> None:
