@@ -27,6 +27,10 @@ _FLAGS = {
 }
 
 
+# The page says "Expected" itself.
+_LEAD = re.compile(r"^expected( output| result)?\s*:\s*", re.IGNORECASE)
+
+
 @dataclass(frozen=True)
 class Answer:
     """The value of a parameter and where it came from: given, alert, environment, text or nowhere."""
@@ -289,8 +293,8 @@ def _command(
         text=command["text"],
         pieces=pieces(command["text"], asked, values),
         warnings=[_FLAGS[flag] for flag in command["flags"] if flag in _FLAGS] + effects,
-        expected=[item["text"] for item in command["expected"]],
-        notes=[note["text"] for note in command.get("notes", [])],
+        expected=[_LEAD.sub("", item["text"]) for item in command["expected"]],
+        notes=[note["text"] for note in command.get("notes", []) if note["text"] != command.get("label")],
         missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),
         runs=list(runs),
     )

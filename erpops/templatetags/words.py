@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 register = template.Library()
@@ -19,6 +19,16 @@ def duration(value: Any) -> str:
     parts = [(seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s")]
     shown = [f"{number} {unit}" for number, unit in parts if number]
     return " ".join(shown[:2]) or "0 s"
+
+
+@register.filter
+def code_marks(value: str) -> SafeString:
+    """Text with what stands in backticks as <code>; everything is escaped."""
+    parts = str(value).split("`")
+    if len(parts) % 2 == 0:
+        return format_html("{}", value)
+    pairs = ((part, "code" if number % 2 else "") for number, part in enumerate(parts))
+    return format_html_join("", "{}", ((format_html("<code>{}</code>", part) if tag else part,) for part, tag in pairs))
 
 
 @register.filter
