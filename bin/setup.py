@@ -28,6 +28,8 @@ BOOT, CACHE, VENV = ROOT / ".boot", ROOT / ".cache", ROOT / ".venv"
 LOG = CACHE / "setup.log"
 STAMPS = CACHE / "stamps.json"
 LEAST_PYTHON, LEAST_NODE = (3, 11), 18
+# What this system trusts. A Node.js that brings certificates of its own knows no company's proxy.
+SYSTEM_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-dev.lock"}
 VENDORED = {"node_modules/@tabler/core/dist/css/tabler.min.css": "static/vendor/tabler.min.css"}
 COMPILE = ["pip", "compile", "--universal", "--generate-hashes", "--no-annotate", "--no-header"]
@@ -281,6 +283,7 @@ def run(
 ) -> None:
     """Run one tool with its output in the log; raises SetupError with the likely remedy when it fails."""
     environment = {
+        **({"NODE_EXTRA_CA_CERTS": str(SYSTEM_CERTIFICATES)} if SYSTEM_CERTIFICATES.exists() else {}),
         **os.environ,
         "UV_CACHE_DIR": str(CACHE / "uv"),
         "UV_PYTHON_DOWNLOADS": "never",
