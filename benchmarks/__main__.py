@@ -19,7 +19,7 @@ def main() -> None:
 
         _, token = sources.create(name="Benchmark", kind="generic")
         rig.serve()
-        for measure in (documents.measure, lambda: alerts.measure(rig, token), lambda: pages.measure(rig)):
+        for measure in (documents.measure, lambda: pages.measure(rig), lambda: alerts.measure(rig, token)):
             for row in measure():
                 print(row, flush=True)
 

@@ -33,7 +33,7 @@ INSERT INTO raw_event SELECT id, 1, now(), 'opened' FROM i;
 
 def measure(rig: Rig, token: str) -> list[Row]:
     """New alerts a second, one a request, with 8 and with 32 clients."""
-    rig.postgres.psql(_RAW_TABLES)
+    rig.postgres.psql(_RAW_TABLES, url=rig.postgres.url)
     script = rig.folder / "raw.sql"
     script.write_text(_RAW)
     rows = []

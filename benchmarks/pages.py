@@ -26,8 +26,8 @@ JOIN incidents_environment e ON e.id = i.environment_id WHERE i.id < %s ORDER BY
 
 def measure(rig: Rig) -> list[Row]:
     """Milliseconds a page: the first one, and one at the far end."""
-    rig.postgres.psql(_FILL)
-    client = Client(headers={"hx-request": "true"})
+    rig.postgres.psql(_FILL, url=rig.postgres.url, timeout=120)
+    client = Client(headers={"hx-request": "true", "host": "127.0.0.1"})
     client.force_login(User.objects.get(username="admin"))
     with psycopg.connect(rig.postgres.url, autocommit=True) as connection:
 
@@ -41,11 +41,16 @@ def measure(rig: Rig) -> list[Row]:
 
             return _median(page)
 
+        def fetch(address: str) -> None:
+            answer = client.get(address)
+            if answer.status_code != 200 or answer.content.count(b"<tr") < 50:
+                raise RuntimeError(f"{address} answered {answer.status_code} without 50 rows.")
+
         def first() -> float:
-            return _median(lambda: client.get("/i/?view=all"))
+            return _median(lambda: fetch("/i/?view=all"))
 
         def deep() -> float:
-            return _median(lambda: client.get(f"/i/?view=all&before={INCIDENTS // 100}"))
+            return _median(lambda: fetch(f"/i/?view=all&before={INCIDENTS // 100}"))
 
         bare, ours, ratio = paired(raw, first)
         first_ms, deep_ms, deep_ratio = paired(first, deep)

@@ -254,7 +254,7 @@ def test_it_ends_with_a_test_run_that_is_killed(tmp_path: Path) -> None:
         assert run.stdout.readline() == "up\n"
         started = [pids.started_at(pid) for pid in servers]
         run.kill()
-    assert all(pids.wait_gone(pid, began, timeout=10) for pid, began in zip(servers, started, strict=True))
+    assert all(pids.wait_gone(pid, began, timeout=30) for pid, began in zip(servers, started, strict=True))
 
 
 NESTED = """
