@@ -1,6 +1,5 @@
 """Brings a database to the state that this version needs; the same every time it runs."""
 
-import secrets
 import time
 from functools import partial
 from typing import Any
@@ -15,12 +14,11 @@ from django.core.validators import validate_email
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from erpops import access, audit, static_files
+from erpops import access, audit, people, static_files
 from erpops.setup import SetupContext, steps
 
 LOCK = 7_267_002
 WAIT_S = 120.0
-_CONSONANTS, _VOWELS = "bdfghjkmnprstvwz", "aeiou"
 
 
 class Command(BaseCommand):
@@ -82,7 +80,7 @@ def _accounts() -> tuple[User | None, str]:
         if User.objects.exists():
             admins = User.objects.filter(is_active=True, groups__name=access.ADMIN)
             return admins.order_by("pk").first(), ""
-        password = readable_password()
+        password = people.first_password()
         admin = User.objects.create_user("admin", email=_email(), password=password)
         admin.groups.set(Group.objects.filter(name__in=[access.ADMIN, access.LEAD, access.OPERATOR]))
         audit.record(action="account.create", target=f"user:{admin.pk}", roles=["admin", "lead", "operator"])
@@ -99,8 +97,3 @@ def _email() -> str:
                 f"ERPOPS_ADMIN_EMAIL is {address!r}, which is no e-mail address. Correct it or remove it."
             ) from error
     return address
-
-
-def readable_password() -> str:
-    """Five groups of two syllables, about 63 bits: to be read from a terminal and typed once."""
-    return "-".join("".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(2)) for _ in range(5))
