@@ -45,6 +45,8 @@ def become_nobody() -> None:
 
 def die_with_parent(parent: int, number: int) -> None:
     """Ask the kernel for signal `number` when `parent` ends; exits at once when it already has."""
+    # A shell's `&` ignores SIGQUIT for everything below it; a server that inherits this would stay.
+    signal.signal(number, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:
         os._exit(1)
