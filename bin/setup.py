@@ -57,8 +57,8 @@ def main(arguments: list[str]) -> int:
         return 2
     try:
         check_python()
-        check_writable()
         if profile == "lock":
+            check_writable()
             make_locks()
             return 0
         set_up(profile)
@@ -84,6 +84,7 @@ def set_up(profile: str) -> None:
     for number, (title, stamps, make) in enumerate(steps, 1):
         if read_stamps().get(title) in stamps():
             continue
+        check_writable()
         print(f"[{number}/{len(steps)}] {title} … ", end="", flush=True)
         began = time.monotonic()
         make()

@@ -85,7 +85,7 @@ def test_engine_and_web_killed_while_pages_are_due(stack: Stack, mailbox: Mailbo
     repeats = len(came) - len(names)
     assert repeats <= 3, "at most what was in flight at a kill is sent again"
     database = str(stack.services()["database_url"])
-    opened = "SELECT count(*) FROM incidents_incident WHERE title LIKE 'alert-%'"
+    opened = "SELECT count(*) FROM incidents_incident WHERE title LIKE 'alert-%%'"
     assert rows(database, opened) == [(len(names),)]
     assert rows(database, "SELECT count(*) FROM incidents_message WHERE status <> 'sent' AND channel = 'email'") == [
         (0,)
