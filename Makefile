@@ -1,6 +1,8 @@
 # Two commands are enough: `make run` and `make test`. Both work on a fresh machine with Python 3.11+.
 PYTHON ?= python3
 ARGS ?=
+# Processes that share the tests, a file at a time.
+JOBS ?= 2
 VENV := .venv/bin
 
 .PHONY: help run test test-full check fmt bench lock clean
@@ -13,11 +15,11 @@ run: ## set up what is missing and start everything; ARGS="--port 9000 --data DI
 
 test: ## set up what is missing and run the tests; ARGS="-k word" go to pytest
 	@$(PYTHON) bin/setup.py test
-	@exec $(VENV)/python -m pytest -m "not slow" $(ARGS)
+	@exec $(VENV)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow" $(ARGS)
 
 test-full: ## the tests with the counts that a release publishes
 	@$(PYTHON) bin/setup.py test
-	@exec $(VENV)/python -m pytest $(ARGS)
+	@exec $(VENV)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 # Settings are read by some of these: a throw-away key keeps them from making a data directory, and comparing
 # models with migrations needs the name of a database, not the database.

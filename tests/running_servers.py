@@ -1,8 +1,10 @@
 """Real PostgreSQL and Valkey for one test run, there before Django reads its settings.
 
 Loaded with `-p` from the pytest configuration. The servers live in a fresh directory, forget nothing a
-test can see but skip fsync, and end with the run, even when it is killed. To use servers of your own set
-ERPOPS_TEST_DATABASE_URL (a role that may create databases) and ERPOPS_TEST_REDIS_URL (it is flushed).
+test can see but skip fsync, and end with the run, even when it is killed. Where tests run in several processes
+(`pytest -n 2`), each has servers of its own and the process that hands out the tests has none. To use servers of
+your own, in one process, set ERPOPS_TEST_DATABASE_URL (a role that may create databases) and
+ERPOPS_TEST_REDIS_URL (it is flushed).
 """
 
 import os
@@ -22,7 +24,10 @@ _directory: Path | None = None
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests() -> Generator[None, None, None]:
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    if early_config.known_args_namespace.numprocesses and "PYTEST_XDIST_WORKER" not in os.environ:
+        _leave_to_workers()
+        return (yield)
     try:
         _start()
     except EmbeddedError as error:
@@ -34,6 +39,12 @@ def pytest_load_initial_conftests() -> Generator[None, None, None]:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure() -> None:
     _stop()
+
+
+def _leave_to_workers() -> None:
+    """Workers pass over the configured `-p`, and load what this variable names before Django's settings."""
+    os.environ["PYTEST_PLUGINS"] = __name__
+    os.environ.update(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", REDIS_URL="redis://127.0.0.1:1/0")
 
 
 def _start() -> None:
