@@ -73,7 +73,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "erpops.htmx.shell",
             ],
-            "builtins": ["erpops.templatetags.words"],
+            "builtins": ["erpops.templatetags.words", "runbooks.templatetags.walks"],
             "libraries": {"words": "erpops.templatetags.words"},
             "loaders": [
                 (

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from django.db.models import Q
 from django.utils.safestring import SafeString
@@ -61,7 +62,23 @@ class Chronicle:
     in_order: bool
 
 
-def row(event: TimelineEvent) -> EventRow:
+class Event(Protocol):
+    """What a line is made of: a timeline event, or an entry of another journal."""
+
+    seq: Any
+    at: Any
+    kind: Any
+    text: Any
+    data: Any
+    noise: Any
+
+    @property
+    def actor(self) -> Any: ...
+    @property
+    def occurred_at(self) -> Any: ...
+
+
+def row(event: Event) -> EventRow:
     """`event` as a line. Sentences without a person start with a capital."""
     note = event.kind == "note"
     who = name_of(event.actor)

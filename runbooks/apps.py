@@ -10,16 +10,22 @@ class RunbooksConfig(AppConfig):
         from erpops.htmx import NavItem, nav
         from erpops.setup import steps
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, output, variables
+        from runbooks import bootstrap, output, procedures, variables
         from runbooks.executors import executors, shell, sql
         from runbooks.views import room as runbook_room
 
         steps.add("runbooks", bootstrap.prepare)
         sse.feeds.add("run", output.RunFeed())
+        sse.feeds.add("execution", procedures.ProcedureFeed())
+        sse.feeds.add("procedures", procedures.procedures_feed)
         variables.providers.add("console", variables.of_the_console)
         for kind in shell.KINDS:
             executors.add(kind, shell.launch)
         for kind in sql.KINDS:
             executors.add(kind, sql.launch)
         nav.add("runbooks", NavItem("Runbooks", "runbooks", "runbooks", "see_console", ("/r/",), position=40, key="r"))
+        nav.add(
+            "procedures",
+            NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
+        )
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))

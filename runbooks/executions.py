@@ -19,7 +19,7 @@ from erpops.transitions import Machine
 from incidents import lifecycle, timeline
 from incidents.access import may_operate
 from incidents.models import Environment, Incident, TimelineEvent
-from runbooks import library
+from runbooks import journal, library
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
@@ -43,7 +43,10 @@ LIVE_RUNS = set(RunStatus) - TERMINAL_RUNS
 
 
 def start(*, runbook: Runbook, incident: Incident | None, environment: Environment, by: User) -> Execution:
-    """Begin to walk the published version. An active walk of this runbook for the incident is returned as it is."""
+    """Begin to walk the published version, for an incident or as a procedure.
+
+    An active walk of this runbook for the incident, or as a procedure in the environment, is returned as it is.
+    """
     if not may_operate(by, environment):
         raise Refused(f"Running commands in {environment.label} is not among your permissions.", code="permission")
     with transaction.atomic():
@@ -53,7 +56,9 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
         if version is None or runbook.archived:
             raise Refused("This runbook has no published version yet: an admin has to publish one.")
         running = Execution.objects.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
-        if incident is not None and (found := running.order_by("-id").first()):
+        if incident is None:
+            running = running.filter(environment=environment)
+        if found := running.order_by("-id").first():
             return found
         places = _places(version.compiled)
         if not places:
@@ -142,6 +147,15 @@ def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> 
         changed = sorted(name for name, value in values.items() if locked.values.get(name, "") != value)
         if changed:
             tell(execution, "execution.values", f"set {', '.join(changed)}", by, noise=True, names=changed)
+
+
+def keep_note(*, execution: Execution, text: str, by: User) -> None:
+    """A note in Markdown on the incident's timeline, or in the procedure's journal."""
+    if execution.incident is not None:
+        lifecycle.add_note(incident=execution.incident, text=text, by=by)
+        return
+    with transaction.atomic():
+        tell(execution, "note", text, by)
 
 
 def complete(*, execution: Execution, by: User) -> None:
@@ -327,10 +341,12 @@ def tell_step(step_run: StepRun, kind: str, said: str, by: User | None, /, *, no
 def tell(
     execution: Execution, kind: str, said: str, by: User | None, /, *, noise: bool = False, **data: Any
 ) -> TimelineEvent | None:
-    """One act, on the incident's timeline and in the audit chain."""
+    """One act, on the incident's timeline or in the procedure's journal, and in the audit chain."""
     event = None
     if execution.incident is not None:
         told = {"execution": execution.pk, **data}
         event = timeline.add(incident=execution.incident, kind=kind, text=said, by=by, data=told, noise=noise)
+    else:
+        journal.add(execution=execution, kind=kind, text=said, by=by, data=data, noise=noise)
     audit.record(action=kind, target=f"execution:{execution.pk}", by=by, **data)
     return event

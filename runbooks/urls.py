@@ -1,13 +1,40 @@
 """Addresses of the runbooks layer."""
 
-from django.urls import path
+from django.urls import URLPattern, path
 
-from runbooks.views import commands, library, room, runs, steps
+from runbooks.views import commands, library, procedures, room, runs, steps
 
-_walk = "i/<int:number>/run/<int:execution>"
-_step = f"{_walk}/step/<int:position>"
-_command = f"{_step}/command/<int:command>"
-_run = "i/<int:number>/run/<int:run>"
+
+def _walk(below: str) -> list[URLPattern]:
+    """The pages of a walk, below its incident or below itself; the same names, told apart by what they are given."""
+    step, command = f"{below}/step/<int:position>", f"{below}/step/<int:position>/command/<int:command>"
+    return [
+        path(f"{below}/take", room.take_over, name="walk_take"),
+        path(f"{below}/complete", room.complete, name="walk_complete"),
+        path(f"{below}/abandon", room.abandon, name="walk_abandon"),
+        path(f"{step}/", room.step, name="walk_step"),
+        path(f"{step}/pulse", room.pulse, name="walk_pulse"),
+        path(f"{step}/viewed", room.viewed, name="step_viewed"),
+        path(f"{step}/values", steps.values, name="step_values"),
+        path(f"{step}/done", steps.done, name="step_done"),
+        path(f"{step}/skip", steps.skip, name="step_skip"),
+        path(f"{step}/reads", steps.reads, name="step_reads"),
+        path(f"{step}/paste", steps.paste, name="step_paste"),
+        path(f"{command}/confirm", commands.confirm, name="command_confirm"),
+        path(f"{command}/run", commands.run, name="command_run"),
+    ]
+
+
+def _run(below: str) -> list[URLPattern]:
+    """The pages of one attempt of a command."""
+    return [
+        path(below, runs.page, name="run_output"),
+        path(f"{below}/lines", runs.lines, name="run_lines"),
+        path(f"{below}/raw", runs.raw, name="run_raw"),
+        path(f"{below}/stop", runs.stop, name="run_stop"),
+        path(f"{below}/settle", runs.settle, name="run_settle"),
+    ]
+
 
 urlpatterns = [
     path("r/", library.index, name="runbooks"),
@@ -18,22 +45,13 @@ urlpatterns = [
     path("r/<slug:slug>/start", library.start_in, name="runbook_start"),
     path("i/<int:number>/runbooks/", room.finder, name="walk_finder"),
     path("i/<int:number>/runbooks/<slug:slug>/start", room.start, name="walk_start"),
-    path(f"{_walk}/take", room.take_over, name="walk_take"),
-    path(f"{_walk}/complete", room.complete, name="walk_complete"),
-    path(f"{_walk}/abandon", room.abandon, name="walk_abandon"),
-    path(f"{_step}/", room.step, name="walk_step"),
-    path(f"{_step}/pulse", room.pulse, name="walk_pulse"),
-    path(f"{_step}/viewed", room.viewed, name="step_viewed"),
-    path(f"{_step}/values", steps.values, name="step_values"),
-    path(f"{_step}/done", steps.done, name="step_done"),
-    path(f"{_step}/skip", steps.skip, name="step_skip"),
-    path(f"{_step}/reads", steps.reads, name="step_reads"),
-    path(f"{_step}/paste", steps.paste, name="step_paste"),
-    path(f"{_command}/confirm", commands.confirm, name="command_confirm"),
-    path(f"{_command}/run", commands.run, name="command_run"),
-    path(_run, runs.page, name="run_output"),
-    path(f"{_run}/lines", runs.lines, name="run_lines"),
-    path(f"{_run}/raw", runs.raw, name="run_raw"),
-    path(f"{_run}/stop", runs.stop, name="run_stop"),
-    path(f"{_run}/settle", runs.settle, name="run_settle"),
+    *_walk("i/<int:number>/run/<int:execution>"),
+    *_run("i/<int:number>/run/<int:run>"),
+    path("p/", procedures.index, name="procedures"),
+    path("p/start/<slug:slug>", procedures.start, name="procedure_start"),
+    path("p/<int:execution>/", procedures.room, name="procedure"),
+    path("p/<int:execution>/journal", procedures.journal, name="procedure_journal"),
+    path("p/<int:execution>/note", procedures.note, name="procedure_note"),
+    *_walk("p/<int:execution>"),
+    *_run("p/<int:execution>/run/<int:run>"),
 ]

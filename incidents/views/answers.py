@@ -10,24 +10,22 @@ from django.shortcuts import redirect, render
 
 from erpops import access
 from incidents.access import get_incident_for, may_operate
-from incidents.models import Incident
+from incidents.models import Environment, Incident
 
 
 class ReadOnlyHere(access.NotAllowed):
     """The role would do, but the environment is restricted and the person has no grant to work there."""
 
-    def __init__(self, incident: Incident) -> None:
+    def __init__(self, reference: str, environment: Environment) -> None:
         self.capability = "work_incidents"
-        PermissionDenied.__init__(
-            self, f"You may read {incident.reference}, but working in {incident.environment.label} needs a grant."
-        )
+        PermissionDenied.__init__(self, f"You may read {reference}, but working in {environment.label} needs a grant.")
 
 
 def working_on(request: HttpRequest, number: int) -> Incident:
     """The incident, for someone who may change it."""
     incident = get_incident_for(request.user, number)
     if not may_operate(request.user, incident.environment):
-        raise ReadOnlyHere(incident)
+        raise ReadOnlyHere(incident.reference, incident.environment)
     return incident
 
 

@@ -1,5 +1,7 @@
 """A version being walked: executions and steps by `runbooks.executions`, commands by `runbooks.runner`."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -12,7 +14,8 @@ class Execution(models.Model):
     """One walk through one frozen version, usually for an incident.
 
     `holder` has the baton: only they run commands, others read along. `position` is the step that
-    the holder looks at. `values` are the parameters' values, one per name for the whole walk.
+    the holder looks at. `values` are the parameters' values, one per name for the whole walk. Without an
+    incident it is a procedure, whose acts stand in its own journal; `event_seq` is the latest entry's number.
     """
 
     version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
@@ -25,6 +28,7 @@ class Execution(models.Model):
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     holder = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     ended_at = models.DateTimeField(null=True, blank=True)
+    event_seq = models.PositiveIntegerField(default=0)
 
     class Meta:
         ordering = ["-id"]
@@ -32,11 +36,53 @@ class Execution(models.Model):
             # Two people, two clicks: one walk of a version is going on for an incident at a time.
             models.UniqueConstraint(
                 fields=["incident", "version"], condition=Q(status="active"), name="one_active_execution"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["environment", "version"],
+                condition=Q(status="active", incident=None),
+                name="one_active_procedure",
+            ),
         ]
+
+    @property
+    def reference(self) -> str:
+        """What people call it: the incident that it is for, or the procedure itself."""
+        return self.incident.reference if self.incident else f"PROC-{self.pk}"
+
+    @property
+    def topic(self) -> str:
+        """The live topic that rings when something happens in it, with where it stands now."""
+        if self.incident:
+            return f"incident:{self.incident.pk}@{self.incident.event_seq}"
+        return f"execution:{self.pk}@{self.event_seq}"
 
     def __str__(self) -> str:
         return f"execution {self.pk} of version {self.version_id}"
+
+
+class JournalEntry(models.Model):
+    """One act of a procedure, numbered without gaps. Walks for an incident use its timeline instead."""
+
+    execution = models.ForeignKey(Execution, models.CASCADE, related_name="journal")
+    seq = models.PositiveIntegerField()
+    at = models.DateTimeField()
+    kind = models.CharField(max_length=40)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    text = models.TextField()
+    data = models.JSONField(default=dict)
+    noise = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["execution", "seq"]
+        constraints = [models.UniqueConstraint(fields=["execution", "seq"], name="journal_seq_once")]
+
+    @property
+    def occurred_at(self) -> datetime:
+        """Acts are written down as they happen."""
+        return self.at
+
+    def __str__(self) -> str:
+        return f"{self.execution_id}#{self.seq} {self.kind}"
 
 
 class StepRun(models.Model):

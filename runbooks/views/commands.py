@@ -8,13 +8,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from erpops import access
 from erpops.htmx import HtmxRequest
-from incidents.views.answers import sheet, working_on
+from incidents.views.answers import sheet
 from runbooks import runner, step_views
 from runbooks.choices import Risk
 from runbooks.refusals import Refused
 from runbooks.views import walking
 from runbooks.views.steps import chosen
-from runbooks.views.walking import REFUSALS, Walk, fetch
+from runbooks.views.walking import REFUSALS, Walk, act_on
 
 _EFFECTS: dict[str, str] = {
     Risk.CHANGE: "Narrow and reversible; users should not notice.",
@@ -25,7 +25,9 @@ _EFFECTS: dict[str, str] = {
 
 @require_GET
 @access.needs("run_commands")
-def confirm(request: HtmxRequest, number: int, execution: int, position: int, command: int) -> HttpResponse:
+def confirm(
+    request: HtmxRequest, execution: int, position: int, command: int, number: int | None = None
+) -> HttpResponse:
     """What stands between a person and a command that changes something: a strip, or a sheet."""
     opened = _opened(request, number, execution, position, command)
     context = _question(opened, command)
@@ -36,7 +38,7 @@ def confirm(request: HtmxRequest, number: int, execution: int, position: int, co
 
 @require_POST
 @access.needs("run_commands")
-def run(request: HtmxRequest, number: int, execution: int, position: int, command: int) -> HttpResponse:
+def run(request: HtmxRequest, execution: int, position: int, command: int, number: int | None = None) -> HttpResponse:
     """Ask for one attempt. A second click finds the first one's attempt."""
     opened = _opened(request, number, execution, position, command)
     asked = opened.step.commands[command]
@@ -84,9 +86,8 @@ def _confirmation(request: HtmxRequest, gate: str) -> Any:
     }
 
 
-def _opened(request: HtmxRequest, number: int, execution: int, position: int, command: int) -> Walk:
-    working_on(request, number)
-    opened = fetch(request, number, execution, position)
+def _opened(request: HtmxRequest, number: int | None, execution: int, position: int, command: int) -> Walk:
+    opened = act_on(request, number, execution, position)
     if command >= len(opened.step.commands):
         raise Http404("This step has no such command.")
     return opened

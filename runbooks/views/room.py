@@ -13,12 +13,12 @@ from incidents.access import get_incident_for, may_operate
 from incidents.models import Incident
 from incidents.views import room as incident_room
 from incidents.views.answers import refused, sheet, working_on
-from runbooks import executions, page_queries
+from runbooks import addresses, executions, page_queries
 from runbooks.access import visible_runbooks
 from runbooks.choices import ExecutionStatus
 from runbooks.models import Execution
-from runbooks.views import walking
-from runbooks.views.walking import REFUSALS, Walk, fetch
+from runbooks.views import procedures, walking
+from runbooks.views.walking import REFUSALS, Walk, act_on, fetch
 
 FOUND = 12
 
@@ -30,7 +30,7 @@ def panel(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     chosen = _chosen(walks, named.get("execution"))
     if chosen is None or request.GET.get("runbooks"):
         return {"incident": incident, "others": walks, **_finder(request, incident)}
-    return walking.context(_open(request, incident, chosen, named.get("position")))
+    return walking.context(_open(request, chosen, named.get("position")))
 
 
 def _chosen(walks: list[Execution], named: int | None) -> Execution | None:
@@ -40,9 +40,9 @@ def _chosen(walks: list[Execution], named: int | None) -> Execution | None:
     return next(iter(active or walks), None)
 
 
-def _open(request: HttpRequest, incident: Incident, execution: Execution, position: int | None) -> Walk:
+def _open(request: HttpRequest, execution: Execution, position: int | None) -> Walk:
     at = execution.position if position is None else position
-    return Walk(user=walking.user_of(request), incident=incident, execution=execution, position=at)
+    return Walk(user=walking.user_of(request), execution=execution, position=at)
 
 
 def _finder(request: HttpRequest, incident: Incident) -> dict[str, Any]:
@@ -85,25 +85,32 @@ def start(request: HtmxRequest, number: int, slug: str) -> HttpResponse:
         )
     except REFUSALS as error:
         return refused(request, str(error), room)
-    opened = _open(request, incident, execution, None)
+    opened = _open(request, execution, None)
     return walking.whole(request, opened, moved=True)
 
 
 @require_GET
 @access.needs("see_console")
-def step(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+def step(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """A step: the fragment for htmx, the room opened at it otherwise."""
     opened = fetch(request, number, execution, position)
     if not request.htmx:
-        return incident_room.render_room(request, opened.incident)
+        return _around(request, opened)
     response = render(request, "runbooks/room/_walk.html", walking.context(opened))
     response.headers["Vary"] = "HX-Request, Cookie"
     return response
 
 
+def _around(request: HtmxRequest, opened: Walk) -> HttpResponse:
+    """The whole page around the opened step."""
+    if opened.incident is not None:
+        return incident_room.render_room(request, opened.incident)
+    return procedures.render_procedure(request, opened)
+
+
 @require_GET
 @access.needs("see_console")
-def pulse(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+def pulse(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """What changed on an open step since the page was drawn; nothing (204) if nothing did."""
     opened = fetch(request, number, execution, position)
     if opened.page.holder == str(opened.execution.holder_id or "") and opened.active:
@@ -117,7 +124,7 @@ def pulse(request: HtmxRequest, number: int, execution: int, position: int) -> H
 
 @require_POST
 @access.needs("run_commands")
-def viewed(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+def viewed(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """The holder of the baton looks at a step: it counts as viewed from now on."""
     opened = fetch(request, number, execution, position)
     if opened.may_act:
@@ -127,10 +134,9 @@ def viewed(request: HtmxRequest, number: int, execution: int, position: int) -> 
 
 @require_POST
 @access.needs("run_commands")
-def take_over(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
+def take_over(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
     """Take the baton: from now on this person runs, the others read."""
-    opened = fetch(request, number, execution, _position(request))
-    working_on(request, number)
+    opened = act_on(request, number, execution, _position(request))
     try:
         executions.take_over(execution=opened.execution, by=request.user)
     except REFUSALS as error:
@@ -140,10 +146,9 @@ def take_over(request: HtmxRequest, number: int, execution: int) -> HttpResponse
 
 @require_POST
 @access.needs("run_commands")
-def complete(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
+def complete(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
     """Say that the runbook is done; what was skipped or failed is listed with it."""
-    opened = fetch(request, number, execution, _position(request))
-    working_on(request, number)
+    opened = act_on(request, number, execution, _position(request))
     try:
         executions.complete(execution=opened.execution, by=request.user)
     except REFUSALS as error:
@@ -152,10 +157,9 @@ def complete(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
 
 
 @access.needs("run_commands")
-def abandon(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
+def abandon(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
     """The sheet that asks why the runbook is given up, and the giving up."""
-    opened = fetch(request, number, execution)
-    working_on(request, number)
+    opened = act_on(request, number, execution)
     problem = ""
     if request.method == "POST":
         try:
@@ -169,7 +173,7 @@ def abandon(request: HtmxRequest, number: int, execution: int) -> HttpResponse:
 
 
 def _reload(request: HtmxRequest, opened: Walk) -> HttpResponse:
-    url = reverse("room", args=[opened.incident.pk]) + "?runbooks=1"
+    url = addresses.of_room(opened.execution) + ("?runbooks=1" if opened.incident else "")
     if not request.htmx:
         return redirect(url)
     return HttpResponse(status=204, headers={"HX-Redirect": url})

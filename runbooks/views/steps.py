@@ -6,20 +6,18 @@ from django.views.decorators.http import require_POST
 
 from erpops import access
 from erpops.htmx import HtmxRequest
-from incidents import lifecycle
-from incidents.views.answers import working_on
 from runbooks import executions, parameters, runner, walk
 from runbooks.choices import RunStatus
 from runbooks.forms import PasteForm, SkipForm
 from runbooks.views import walking
-from runbooks.views.walking import REFUSALS, Walk, fetch
+from runbooks.views.walking import REFUSALS, Walk, act_on
 
 
 @require_POST
 @access.needs("run_commands")
-def values(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+def values(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """Keep the values that this step's commands ask for."""
-    opened = _acting(request, number, execution, position)
+    opened = act_on(request, number, execution, position)
     typed = {name: request.POST.get(f"value:{name}", "").strip() for name in _asked(opened)}
     wrong = {name: sentence for name, sentence in _wrong(opened, typed).items() if sentence}
     if wrong:
@@ -43,9 +41,9 @@ def _wrong(opened: Walk, typed: dict[str, str]) -> dict[str, str]:
 
 @require_POST
 @access.needs("run_commands")
-def done(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+def done(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """A person says that the step is done; for a list, every item of it must have been ticked."""
-    opened = _acting(request, number, execution, position)
+    opened = act_on(request, number, execution, position)
     unticked = len(opened.step.items) - len(set(request.POST.getlist("item")))
     if unticked > 0:
         what = "One item is" if unticked == 1 else f"{unticked} items are"
@@ -57,9 +55,9 @@ def done(request: HtmxRequest, number: int, execution: int, position: int) -> Ht
 
 @require_POST
 @access.needs("run_commands")
-def skip(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+def skip(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """Leave the step out, with the reason that stands in the timeline."""
-    opened = _acting(request, number, execution, position)
+    opened = act_on(request, number, execution, position)
     form = SkipForm(request.POST)
     if not form.is_valid():
         opened.refused = _sentences(form)
@@ -69,13 +67,13 @@ def skip(request: HtmxRequest, number: int, execution: int, position: int) -> Ht
 
 @require_POST
 @access.needs("run_commands")
-def reads(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
+def reads(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """Run the step's reading commands one after the other, as long as each succeeds.
 
     The page that asked for it asks again with `after`, the command that it waits for. So the chain
     ends when nobody watches it any more.
     """
-    opened = _acting(request, number, execution, position)
+    opened = act_on(request, number, execution, position)
     after = request.POST.get("after", "")
     before = next((c for c in opened.step.commands if str(c.index) == after), None)
     if before is not None and before.live:
@@ -95,15 +93,15 @@ def reads(request: HtmxRequest, number: int, execution: int, position: int) -> H
 
 @require_POST
 @access.needs("run_commands")
-def paste(request: HtmxRequest, number: int, execution: int, position: int) -> HttpResponse:
-    """Keep what a command printed that was run somewhere else, as a note of the incident."""
-    opened = _acting(request, number, execution, position)
+def paste(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
+    """Keep what a command printed that was run somewhere else, as a note."""
+    opened = act_on(request, number, execution, position)
     form = PasteForm(request.POST)
     if not form.is_valid():
         opened.refused = _sentences(form)
         return walking.whole(request, opened, status=422)
     text = form.note(step=f"Step {position + 1}, {opened.step.title}", commands=opened.step.commands)
-    lifecycle.add_note(incident=opened.incident, text=text, by=request.user)
+    executions.keep_note(execution=opened.execution, text=text, by=request.user)
     response = walking.whole(request, walking.again(opened))
     response.headers["HX-Trigger"] = '{"toast": {"text": "Kept in the timeline."}}'
     return response
@@ -116,11 +114,6 @@ def _sentences(form: Form) -> str:
 def chosen(opened: Walk) -> dict[str, str]:
     """The values as the page shows them: given ones, else the alert's, else the text's own."""
     return {answer.name: answer.value for answer in opened.step.parameters if answer.value}
-
-
-def _acting(request: HtmxRequest, number: int, execution: int, position: int) -> Walk:
-    working_on(request, number)
-    return fetch(request, number, execution, position)
 
 
 def _settle(request: HtmxRequest, opened: Walk, act: object, *, stay: bool = False, **given: object) -> HttpResponse:

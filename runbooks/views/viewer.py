@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from erpops.templatetags.words import duration
-from runbooks import output
+from runbooks import addresses, output
 from runbooks.choices import TERMINAL_RUNS, RunStatus
-from runbooks.models import CommandRun
+from runbooks.models import CommandRun, Execution
 
 _KNOWN = output.Page(SafeString(""), 0, 0, 0, 0)
 _CONTAINMENT = {
@@ -37,8 +36,8 @@ class Viewer:
         return self.run.status in TERMINAL_RUNS
 
 
-def viewer(run: CommandRun, *, number: int, known: bool = False) -> Viewer:
-    """The tail of the output of `run`, an attempt in incident `number`.
+def viewer(run: CommandRun, execution: Execution, *, known: bool = False) -> Viewer:
+    """The tail of the output of `run`, an attempt in `execution`.
 
     A page that knows the attempt already has its lines from the stream, so they are not read again.
     """
@@ -47,9 +46,9 @@ def viewer(run: CommandRun, *, number: int, known: bool = False) -> Viewer:
         run=run,
         lines=tail.html,
         seq=tail.seq,
-        earlier_url=reverse("run_lines", args=[number, run.pk]),
-        raw_url=reverse("run_raw", args=[number, run.pk]),
-        page_url=reverse("run_output", args=[number, run.pk]),
+        earlier_url=addresses.of_run(execution, "run_lines", run.pk),
+        raw_url=addresses.of_run(execution, "run_raw", run.pk),
+        page_url=addresses.of_run(execution, "run_output", run.pk),
         status_text=status_text(run),
         where=asked_by(run),
         fresh=not known,

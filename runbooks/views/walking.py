@@ -8,14 +8,14 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.urls import reverse
 
 from erpops.access import NotAllowed
 from erpops.transitions import IllegalMove
-from incidents.access import get_incident_for, may_operate
+from incidents.access import may_operate
 from incidents.models import Incident
+from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
-from runbooks import page_queries, runner, step_views, walk
+from runbooks import addresses, page_queries, runner, step_views, walk
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -64,10 +64,9 @@ def unread(step: step_views.StepView) -> list[step_views.CommandView]:
 
 @dataclass
 class Walk:
-    """An execution opened at a step, for one person."""
+    """An execution, for an incident or as a procedure, opened at a step for one person."""
 
     user: User
-    incident: Incident
     execution: Execution
     position: int
     refused: str = ""
@@ -75,6 +74,10 @@ class Walk:
     page: Shown = field(default_factory=Shown)
     typed: dict[str, str] = field(default_factory=dict)
     wrong: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def incident(self) -> Incident | None:
+        return self.execution.incident
 
     @cached_property
     def runs(self) -> list[StepRun]:
@@ -87,14 +90,14 @@ class Walk:
             self.runs,
             position=self.position,
             attempts=page_queries.attempts(self.runs[self.position]),
-            labels=page_queries.alert_labels(self.incident),
+            labels=page_queries.alert_labels(self.incident) if self.incident else {},
             provided=frozenset(runner.provided_names(self.execution.environment)),
             runnable=frozenset(executors),
         )
 
     @cached_property
     def rail(self) -> list[walk.RailPhase]:
-        pattern = reverse("walk_step", args=[self.incident.pk, self.execution.pk, 987654321])
+        pattern = addresses.of_walk(self.execution, "walk_step", position=987654321)
         return walk.rail(self.execution, self.runs, viewed=self.position, url=pattern.replace("987654321", "{}"))
 
     @cached_property
@@ -112,7 +115,7 @@ class Walk:
     def _viewer(self, run: CommandRun | None) -> Viewer | None:
         if run is None:
             return None
-        return viewer(run, number=self.incident.pk, known=run.pk in self.page.have)
+        return viewer(run, self.execution, known=run.pk in self.page.have)
 
     @cached_property
     def tokens(self) -> dict[str, str]:
@@ -217,16 +220,23 @@ class Walk:
         return len(unread(self.step))
 
 
-def fetch(request: HttpRequest, number: int, execution: int, position: int = 0) -> Walk:
-    """The execution of the incident, opened at `position`; 404 for what is not there or not theirs."""
-    incident = get_incident_for(request.user, number)
+def fetch(request: HttpRequest, number: int | None, execution: int, position: int = 0) -> Walk:
+    """The execution of incident `number`, or the procedure, opened at `position`; 404 if it is not there or theirs."""
     found = runbook_access.get_execution_for(request.user, execution)
-    if found.incident_id != incident.pk:
-        raise Http404("There is no such runbook in this incident.")
+    if found.incident_id != number:
+        raise Http404("There is no such runbook at work here.")
     page = Shown.of(request.POST if request.method == "POST" else request.GET)
-    opened = Walk(user=user_of(request), incident=incident, execution=found, position=position, page=page)
+    opened = Walk(user=user_of(request), execution=found, position=position, page=page)
     if position >= len(opened.runs) and opened.runs:
         raise Http404("This runbook has no such step.")
+    return opened
+
+
+def act_on(request: HttpRequest, number: int | None, execution: int, position: int = 0) -> Walk:
+    """The same for someone who may work in its environment; others are told why they may not."""
+    opened = fetch(request, number, execution, position)
+    if not opened.operator:
+        raise ReadOnlyHere(opened.execution.reference, opened.execution.environment)
     return opened
 
 
@@ -239,7 +249,7 @@ def user_of(request: HttpRequest) -> User:
 def step_url(opened: Walk, position: int | None = None) -> str:
     """The permanent address of a step of an execution."""
     at = opened.position if position is None else position
-    return reverse("walk_step", args=[opened.incident.pk, opened.execution.pk, at])
+    return addresses.of_walk(opened.execution, "walk_step", position=at)
 
 
 def whole(request: HttpRequest, opened: Walk, *, moved: bool = False, status: int = 200) -> HttpResponse:
@@ -295,7 +305,6 @@ def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
     """The same step with the sentence of the refusal beside its cause: command `at`, or the step."""
     fresh = Walk(
         user=opened.user,
-        incident=opened.incident,
         execution=opened.execution,
         position=opened.position,
         refused=str(error),
@@ -311,7 +320,6 @@ def again(opened: Walk, position: int | None = None) -> Walk:
     opened.execution.refresh_from_db(fields=["status", "holder", "values", "position", "ended_at"])
     return Walk(
         user=opened.user,
-        incident=opened.incident,
         execution=opened.execution,
         position=opened.position if position is None else position,
         page=opened.page,

@@ -29,7 +29,8 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "Runbook": ("runbooks.library",),
     "Version": ("runbooks.library",),
     "Match": ("runbooks.matching",),
-    "Execution": ("runbooks.executions",),
+    "Execution": ("runbooks.executions", "runbooks.journal"),
+    "JournalEntry": ("runbooks.journal",),
     "StepRun": ("runbooks.executions",),
     "CommandRun": (
         "runbooks.runner",

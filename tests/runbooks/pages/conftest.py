@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
-from django.urls import reverse
 
 from erpops import access, beats, clock
 from incidents import lifecycle
 from incidents.models import Environment, Incident
-from runbooks import executions
+from runbooks import addresses, executions
 from runbooks.models import Execution, Match, Runbook, Version
 
 
@@ -171,6 +170,7 @@ def shelve(document: dict[str, Any], *, slug: str = "disk-is-full") -> Runbook:
         slug=slug,
         defaults={
             "title": document["title"],
+            "kind": document["kind"],
             "alerts": document["alerts"],
             "origin": f"test:{slug}",
             "created_at": now,
@@ -214,9 +214,10 @@ def execution(runbook: Runbook, incident: Incident, operator: User) -> Execution
     return executions.start(runbook=runbook, incident=incident, environment=incident.environment, by=operator)
 
 
-def at(execution: Execution, position: int, name: str = "walk_step", *more: int) -> str:
-    """The address of an act on a step."""
-    return reverse(name, args=[execution.incident_id, execution.pk, position, *more])
+def at(execution: Execution, position: int, name: str = "walk_step", command: int | None = None) -> str:
+    """The address of an act on a step, or on a command of it."""
+    where = {"position": position} if command is None else {"position": position, "command": command}
+    return addresses.of_walk(execution, name, **where)
 
 
 HTMX = {"HX-Request": "true"}

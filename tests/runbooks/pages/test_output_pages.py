@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import reverse
 
 from erpops import clock
+from runbooks import addresses
 from runbooks.models import CommandRun, Execution, OutputChunk, StepRun
 from tests.runbooks.pages.conftest import HTMX, at
 
@@ -34,7 +34,7 @@ def run(execution: Execution, operator: User) -> CommandRun:
 
 
 def url(name: str, run: CommandRun) -> str:
-    return reverse(name, args=[run.step_run.execution.incident_id, run.pk])
+    return addresses.of_run(run.step_run.execution, name, run.pk)
 
 
 def test_the_step_shows_the_tail_and_where_the_rest_is(browser: Client, execution: Execution, run: CommandRun) -> None:

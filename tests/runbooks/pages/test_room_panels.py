@@ -10,7 +10,7 @@ from django.urls import reverse
 from erpops import clock
 from incidents import lifecycle
 from incidents.models import Environment, Incident, TimelineEvent
-from runbooks import executions
+from runbooks import addresses, executions
 from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun
 from tests.runbooks.pages.conftest import DISK, HTMX, at, shelve
 
@@ -255,7 +255,7 @@ def test_an_unknown_outcome_is_settled_by_a_person(browser: Client, execution: E
     page = browser.get(at(execution, 0), headers=HTMX).content.decode()
     assert "Nobody knows how this ended" in page
     assert at(execution, 0, "command_run", 0) not in page
-    settle = reverse("run_settle", args=[execution.incident_id, run.pk])
+    settle = addresses.of_run(execution, "run_settle", run.pk)
     assert browser.post(settle, {"verdict": "maybe"}).status_code == 400
     browser.post(settle, {"verdict": "not_done"})
     run.refresh_from_db()
@@ -266,7 +266,7 @@ def test_an_unknown_outcome_is_settled_by_a_person(browser: Client, execution: E
 def test_stop_is_asked_for_once(browser: Client, execution: Execution) -> None:
     browser.post(at(execution, 0, "command_run", 0))
     run = CommandRun.objects.get()
-    stop = reverse("run_stop", args=[execution.incident_id, run.pk])
+    stop = addresses.of_run(execution, "run_stop", run.pk)
     browser.post(stop)
     browser.post(stop)
     run.refresh_from_db()
@@ -329,7 +329,7 @@ def test_a_run_of_another_incident_is_not_found(browser: Client, execution: Exec
     other = lifecycle.open_incident(title="Other", severity="SEV4", environment=production)
     run = ended(execution, 0, "succeeded")
     assert browser.get(reverse("walk_step", args=[other.pk, execution.pk, 0])).status_code == 404
-    assert browser.get(reverse("run_output", args=[other.pk, run.pk])).status_code == 404
+    assert browser.get(reverse("run_output", kwargs={"number": other.pk, "run": run.pk})).status_code == 404
 
 
 def test_looking_at_a_step_marks_it_as_viewed_by_its_holder(browser: Client, execution: Execution) -> None:

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from erpops import access
 from incidents.models import Incident
+from runbooks.addresses import of_run, of_walk
 from runbooks.models import CommandRun, Execution
 from tests.runbooks.pages.conftest import at
 
@@ -18,11 +19,11 @@ OK, NO, GONE = {200, 302, 204, 409, 422, 400}, {403}, {404}
 
 def addresses(execution: Execution, run: int) -> dict[str, list[tuple[str, str]]]:
     """(method, address) by the capability that guards it."""
-    number, pk, slug = execution.incident_id, execution.pk, execution.version.runbook.slug
+    number, slug = execution.incident_id, execution.version.runbook.slug
     act = [("POST", at(execution, 0, name)) for name in ("step_viewed", "step_values", "step_done", "step_reads")]
     act += [("POST", at(execution, 0, name)) for name in ("step_skip", "step_paste")]
-    act += [("POST", reverse(name, args=[number, pk])) for name in ("walk_take", "walk_complete", "walk_abandon")]
-    act += [("POST", reverse(name, args=[number, run])) for name in ("run_stop", "run_settle")]
+    act += [("POST", of_walk(execution, name)) for name in ("walk_take", "walk_complete", "walk_abandon")]
+    act += [("POST", of_run(execution, name, run)) for name in ("run_stop", "run_settle")]
     act += [("POST", at(execution, 0, "command_run", 0)), ("GET", at(execution, 0, "command_confirm", 0))]
     act += [("POST", reverse("walk_start", args=[number, slug])), ("POST", reverse("runbook_start", args=[slug]))]
     return {
@@ -33,7 +34,7 @@ def addresses(execution: Execution, run: int) -> dict[str, list[tuple[str, str]]
             ("GET", reverse("walk_finder", args=[number])),
             ("GET", at(execution, 0)),
             ("GET", at(execution, 0, "walk_pulse")),
-            *(("GET", reverse(f"run_{name}", args=[number, run])) for name in ("output", "lines", "raw")),
+            *(("GET", of_run(execution, f"run_{name}", run)) for name in ("output", "lines", "raw")),
         ],
         "act": act,
         "publish": [
