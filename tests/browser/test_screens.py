@@ -62,6 +62,7 @@ class World:
     walked: str
     fresh: str
     step: str
+    procedure: str
     contact: str
 
 
@@ -81,13 +82,14 @@ def world(chromium: Browser, shared_console: Stack, signed_in: StorageState) -> 
     admin.pages[1280].goto(step)
     expect(admin.pages[1280].locator("main")).to_contain_text("Succeeded", timeout=60_000)
     fresh = _declare(admin)
+    procedure = _routine(admin)
     contact = _first(admin, "/oncall/", r"/oncall/contacts/\d+")
     nobody = Account(chromium, shared_console.url, None)
     password = _guest(admin)
     sign_in(nobody.pages[1280], "guest", password)
     guest = Account(chromium, shared_console.url, nobody.pages[1280].context.storage_state())
     nobody.pages[1280].context.clear_cookies()
-    yield World(admin, guest, nobody, over, walked, fresh, step, contact)
+    yield World(admin, guest, nobody, over, walked, fresh, step, procedure, contact)
     for account in (admin, guest, nobody):
         account.close()
 
@@ -101,11 +103,24 @@ def _until_a_worker_is_there(page: Page) -> None:
     raise AssertionError("no worker started")
 
 
-def _declare(admin: Account) -> str:
+def _routine(admin: Account) -> str:
+    started = admin.post("/p/start/fire-drill", environment=_somewhere(admin)).headers["location"]
+    room = started.split("step/")[0]
+    admin.post(f"{room}note", text="Pump 2 is **loud** since 06:10.")
+    admin.post(f"{started}done", note="looked at it")
+    return room
+
+
+def _somewhere(admin: Account) -> str:
     page = admin.pages[1280]
     page.goto("/i/declare")
     where = page.locator("select[name=environment] option").first.get_attribute("value")
     assert where is not None
+    return where
+
+
+def _declare(admin: Account) -> str:
+    where = _somewhere(admin)
     title = "Checkout answers with errors for everybody who pays with a card that was issued abroad"
     answer = admin.post("/i/declare", title=title, severity="SEV2", environment=where)
     return answer.headers["location"]
@@ -143,6 +158,8 @@ SCREENS: dict[str, Callable[[World], str]] = {
     "runbooks": lambda world: "/r/",
     "runbook": lambda world: "/r/disk-space-is-low/",
     "runbook-import": lambda world: "/r/import",
+    "procedures": lambda world: "/p/",
+    "procedure": lambda world: world.procedure,
     "checks": lambda world: "/checks/",
     "check": lambda world: "/checks/database-connections/",
     "check-edit": lambda world: "/checks/database-connections/edit",
