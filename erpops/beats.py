@@ -2,22 +2,28 @@
 
 import os
 import socket
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 from erpops import claims, clock
 from erpops.models import ProcessBeat
+from erpops.registry import Registry
 
 ALIVE_S = 20
 FORGET_S = 3600
 
+# What modules tell of a worker, from the queues that it serves.
+facts: Registry[Callable[[list[str]], dict[str, Any]]] = Registry("worker fact")
 
-def beat(*, role: str, queues: list[str] | None = None, **info: Any) -> None:
-    """Say that this process is alive."""
+
+def beat(*, role: str, queues: list[str] | None = None, info: dict[str, Any] | None = None) -> None:
+    """Say that this process is alive. Without `info` what it told before stays."""
     now = clock.now()
+    told = {} if info is None else {"info": info}
     ProcessBeat.objects.update_or_create(
         owner=claims.OWNER,
-        defaults={"seen_at": now, "info": info, "queues": queues or []},
+        defaults={"seen_at": now, "queues": queues or [], **told},
         create_defaults={
             "role": role,
             "host": socket.gethostname(),
@@ -25,9 +31,14 @@ def beat(*, role: str, queues: list[str] | None = None, **info: Any) -> None:
             "started_at": now,
             "seen_at": now,
             "queues": queues or [],
-            "info": info,
+            "info": info or {},
         },
     )
+
+
+def facts_of(queues: list[str]) -> dict[str, Any]:
+    """Everything that is to be told of a worker with these queues."""
+    return {name: value for tell in facts.values() for name, value in tell(queues).items()}
 
 
 def alive(role: str) -> list[ProcessBeat]:

@@ -6,11 +6,11 @@ class RunbooksConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
-        from erpops import sse
+        from erpops import beats, sse
         from erpops.htmx import NavItem, nav
         from erpops.setup import steps
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, output, procedures, variables
+        from runbooks import bootstrap, needed, output, procedures, variables
         from runbooks.executors import executors, shell, sql
         from runbooks.views import room as runbook_room
 
@@ -18,6 +18,7 @@ class RunbooksConfig(AppConfig):
         sse.feeds.add("run", output.RunFeed())
         sse.feeds.add("execution", procedures.ProcedureFeed())
         sse.feeds.add("procedures", procedures.procedures_feed)
+        beats.facts.add("programs", needed.facts)
         variables.providers.add("console", variables.of_the_console)
         for kind in shell.KINDS:
             executors.add(kind, shell.launch)

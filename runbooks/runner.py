@@ -21,7 +21,7 @@ from erpops.clock import Now
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import executions, gate, output, tasks, variables
+from runbooks import executions, gate, needed, output, tasks, units, variables
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, OutputChunk, StepRun
@@ -73,6 +73,8 @@ def request(
         return live
     _attempts_before(step_run, command)
     given = gate.confirmation_of(confirmation)
+    if compiled["because"]:
+        raise Refused(compiled["because"], code="risk")
     gate.require(risk=compiled["risk"], environment=execution.environment, by=by, given=given)
     used = dict(execution.values if values is None else values)
     bound, used = _bind(compiled, used, execution.environment)
@@ -322,7 +324,7 @@ def _command(step_run: StepRun, command: int) -> dict[str, Any]:
     commands = executions.commands_of(step_run)
     if not 0 <= command < len(commands):
         raise Refused("This step has no such command.")
-    return commands[command]
+    return units.as_run(step_run.execution.version.compiled, commands[command])
 
 
 def _live(step_run: StepRun, command: int) -> CommandRun | None:
@@ -362,6 +364,8 @@ def _require_runnable(compiled: Mapping[str, Any], queue: str) -> None:
             f"No worker serves {queue}, so nothing was started. Start one with `manage.py worker --queues {queue}`.",
             code="worker",
         )
+    if lacking := needed.lacking(compiled, needed.programs_there(queue)):
+        raise Refused(lacking, code="worker")
 
 
 def _digest(step_run: StepRun, command: int, script: str, values: Mapping[str, str], queue: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from incidents import markdown
+from runbooks import needed, units
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.gate import rung
 from runbooks.models import CommandRun, Execution, StepRun
@@ -47,13 +48,14 @@ class Answer:
 
 @dataclass(frozen=True)
 class CommandView:
-    """One command of a step with its attempts, newest first."""
+    """One command of a step with its attempts, newest first. `because` says why it cannot run here."""
 
     index: int
     kind: str
     label: str
     risk: str
     gate: str
+    because: str
     text: str
     pieces: list[Piece]
     warnings: list[str]
@@ -199,17 +201,19 @@ def step_view(
     labels: Mapping[str, str],
     provided: frozenset[str] = frozenset(),
     runnable: frozenset[str] = frozenset({"shell"}),
+    there: frozenset[str] | None = None,
 ) -> StepView:
     """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
 
     `labels` are those of the incident's alerts; `provided` are the variables that the environment
-    gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor.
+    gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor;
+    `there` are the programs that its workers have, None if none has said so.
     """
     run = runs[position]
     compiled = execution.version.compiled
     step = step_of(compiled, run)
     phase = compiled["phases"][run.phase]
-    commands = step.get("commands", [])
+    commands = [units.as_run(compiled, command) for command in step.get("commands", [])]
     asked = [_asked(command, provided) for command in commands]
     known = answers(chain.from_iterable(asked), given=execution.values, labels=labels)
     values = {answer.name: answer.value for answer in known}
@@ -220,9 +224,8 @@ def step_view(
             asked[index],
             values,
             attempts.get(index, ()),
-            level=rung(risk=command["risk"], environment=execution.environment)
-            if command["kind"] in runnable
-            else Risk.BLOCKED,
+            level=rung(risk=command["risk"], environment=execution.environment),
+            because=_because(command, runnable, there),
         )
         for index, command in enumerate(commands)
     ]
@@ -246,6 +249,17 @@ def step_view(
         parameters=known,
         commands=views,
     )
+
+
+def _because(command: Mapping[str, Any], runnable: frozenset[str], there: frozenset[str] | None) -> str:
+    """Why a command cannot run here, in a sentence; empty if it can."""
+    if command["because"]:
+        return str(command["because"])
+    if command["risk"] == Risk.BLOCKED:
+        return "This command cannot run as it is written."
+    if command["kind"] not in runnable:
+        return f"erpops does not run {command['kind']} text."
+    return needed.lacking(command, there)
 
 
 def _kind(step: Mapping[str, Any], phase: str) -> str:
@@ -282,6 +296,7 @@ def _command(
     runs: Sequence[CommandRun],
     *,
     level: str,
+    because: str,
 ) -> CommandView:
     effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
     return CommandView(
@@ -289,10 +304,11 @@ def _command(
         kind=command["kind"],
         label=command.get("label") or "",
         risk=command["risk"],
-        gate=level,
+        gate=Risk.BLOCKED if because else level,
+        because=because,
         text=command["text"],
         pieces=pieces(command["text"], asked, values),
-        warnings=[_FLAGS[flag] for flag in command["flags"] if flag in _FLAGS] + effects,
+        warnings=[_FLAGS[flag] for flag in command["flags"] if flag in _FLAGS] + command["told"] + effects,
         expected=[_LEAD.sub("", item["text"]) for item in command["expected"]],
         notes=[note["text"] for note in command.get("notes", []) if note["text"] != command.get("label")],
         missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),

@@ -8,7 +8,7 @@ from runbooks.executors import CannotStart, Launch
 KINDS = ("shell", "script", "http")
 _ASSIGNMENTS = re.compile(r"^(?:\s*[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s;&|]*)\s+)*")
 _WORD = re.compile(r"\s*([A-Za-z0-9_./+-]+)(?=[\s;&|<>)]|$)")
-_BASH_OWN = frozenset(
+OWN_WORDS = frozenset(
     "alias bg bind break builtin caller case cd command compgen complete continue coproc declare dirs disown do done "
     "echo elif else enable esac eval exec exit export false fc fg fi for function getopts hash help history if in jobs "
     "kill let local logout mapfile popd printf pushd pwd read readarray readonly return select set shift shopt source "
@@ -23,7 +23,7 @@ def launch(script: str, env: dict[str, str], risk: str) -> Launch:
     if bash is None:
         raise CannotStart("bash is not installed on this worker, so shell commands cannot run here.")
     program = first_program(script)
-    if program and program not in _BASH_OWN and shutil.which(program, path=path) is None:
+    if program and program not in OWN_WORDS and shutil.which(program, path=path) is None:
         raise CannotStart(
             f"The program {program} is not installed on this worker. Install it there, or run this by hand."
         )

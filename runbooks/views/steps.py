@@ -1,13 +1,16 @@
 """Acts on a step as a whole: values, done, skipped, a pasted result."""
 
+from typing import cast
+
 from django.forms import Form
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
 
 from erpops import access
 from erpops.htmx import HtmxRequest
-from runbooks import executions, parameters, runner, walk
+from runbooks import executions, parameters, runner
 from runbooks.choices import RunStatus
+from runbooks.compiler.contract import Parameter
 from runbooks.forms import PasteForm, SkipForm
 from runbooks.views import walking
 from runbooks.views.walking import REFUSALS, Walk, act_on
@@ -34,9 +37,10 @@ def _asked(opened: Walk) -> list[str]:
 
 def _wrong(opened: Walk, typed: dict[str, str]) -> dict[str, str]:
     """A sentence per value that its type refuses; an empty one is allowed, the command just stays shut."""
-    compiled = walk.step_of(opened.execution.version.compiled, opened.step.run)
-    asked = {item["name"]: item for command in compiled.get("commands", []) for item in command["parameters"]}
-    return {name: parameters.validate(asked[name], value) or "" for name, value in typed.items() if value}
+    asked = executions.parameters_of(opened.execution)
+    return {
+        name: parameters.validate(cast("Parameter", asked[name]), value) or "" for name, value in typed.items() if value
+    }
 
 
 @require_POST

@@ -15,7 +15,7 @@ from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
-from runbooks import addresses, page_queries, runner, step_views, walk
+from runbooks import addresses, needed, page_queries, runner, step_views, walk
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -93,6 +93,7 @@ class Walk:
             labels=page_queries.alert_labels(self.incident) if self.incident else {},
             provided=frozenset(runner.provided_names(self.execution.environment)),
             runnable=frozenset(executors),
+            there=needed.programs_there(runner.queue_of(self.execution.environment)),
         )
 
     @cached_property

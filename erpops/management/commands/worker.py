@@ -2,6 +2,7 @@
 
 import threading
 from argparse import ArgumentParser
+from itertools import count
 from typing import Any
 
 from celery.signals import worker_ready
@@ -13,6 +14,8 @@ from erpops import beats
 from erpops.celery import app
 
 BEAT_S = 5.0
+# What a worker has installed changes seldom.
+FACTS_EVERY = 12
 
 
 class Command(BaseCommand):
@@ -44,11 +47,11 @@ class Command(BaseCommand):
 
 
 def _beat_for_ever(queues: list[str]) -> None:
-    """Tell PostgreSQL that this worker lives; a database that is away is tried again."""
+    """Tell PostgreSQL that this worker lives and what it has; a database that is away is tried again."""
     pause = threading.Event()
-    while True:
+    for turn in count():
         try:
-            beats.beat(role="worker", queues=queues)
+            beats.beat(role="worker", queues=queues, info=beats.facts_of(queues) if turn % FACTS_EVERY == 0 else None)
         except DatabaseError:
             connection.close()
         pause.wait(BEAT_S)

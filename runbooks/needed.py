@@ -1,0 +1,91 @@
+"""Which programs a command starts on the worker, and whether the workers of a queue have them."""
+
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from erpops import beats
+from incidents.models import Environment
+from runbooks import variables
+from runbooks.compiler import shell
+from runbooks.executors.shell import KINDS
+from runbooks.executors.shell import OWN_WORDS as BUILT_IN
+
+# These start the program that follows them.
+_WRAPPERS = frozenset(
+    "sudo doas time nohup nice ionice env timeout watch xargs stdbuf setsid command exec unbuffer".split()
+)
+_QUEUE = "env."
+
+
+def programs_of(script: str) -> tuple[str, ...]:
+    """The programs by name that `script` starts on its own machine; paths and what is built into bash left out."""
+    return _programs_of(script)
+
+
+@lru_cache(maxsize=2048)
+def _programs_of(script: str) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    functions: set[str] = set()
+    for part in shell.split_units(script):
+        if not isinstance(part, shell.Unit):
+            continue
+        functions.update(part.functions)
+        for invocation in part.invocations:
+            found.update(dict.fromkeys(_started_by([word.value for word in invocation.words if not word.dynamic])))
+    return tuple(name for name in found if name not in functions)
+
+
+def _started_by(words: list[str]) -> list[str]:
+    if not words:
+        return []
+    first, rest = words[0], words[1:]
+    named = [first] if re.fullmatch(r"[A-Za-z0-9_.+-]+", first) and first not in BUILT_IN else []
+    if first not in _WRAPPERS:
+        return named
+    while rest and (rest[0].startswith("-") or "=" in rest[0] or re.fullmatch(r"[\d.]+[smhd]?", rest[0])):
+        rest = rest[1:]
+    return named + _started_by(rest)
+
+
+def on_path(path: str) -> set[str]:
+    """The names of everything that can be started from the folders of `path`."""
+    found: set[str] = set()
+    for folder in path.split(os.pathsep):
+        try:
+            with os.scandir(folder) as entries:
+                found.update(entry.name for entry in entries if os.access(entry.path, os.X_OK))
+        except OSError:
+            continue
+    return found
+
+
+def facts(queues: list[str]) -> dict[str, Any]:
+    """What a worker says of itself: the programs that commands find on it, by queue."""
+    named = {queue.removeprefix(_QUEUE): queue for queue in queues if queue.startswith(_QUEUE)}
+    places = Environment.objects.filter(name__in=named)
+    return {"programs": {named[place.name]: sorted(on_path(_path(place))) for place in places}}
+
+
+def _path(place: Environment) -> str:
+    return variables.process_environment(given=variables.of(place), bound={}, home="/")["PATH"]
+
+
+def programs_there(queue: str) -> frozenset[str] | None:
+    """What the workers of `queue` have, together; None when no worker said so yet."""
+    told = [worker.info.get("programs", {}).get(queue) for worker in beats.alive("worker") if queue in worker.queues]
+    known = [names for names in told if names is not None]
+    return frozenset(name for names in known for name in names) if known else None
+
+
+def lacking(command: Mapping[str, Any], there: frozenset[str] | None) -> str:
+    """A sentence that names what the worker lacks for `command`; empty if nothing is known to be missing."""
+    if there is None or command["kind"] not in KINDS:
+        return ""
+    missing = [name for name in programs_of(command["text"]) if name not in there]
+    if not missing:
+        return ""
+    names, verb = " and ".join(missing), "is" if len(missing) == 1 else "are"
+    return f"{names} {verb} not installed on the worker of this environment. Install it there, or run this elsewhere."
