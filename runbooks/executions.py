@@ -19,7 +19,7 @@ from erpops.transitions import Machine
 from incidents import lifecycle, timeline
 from incidents.access import may_operate
 from incidents.models import Environment, Incident, TimelineEvent
-from runbooks import journal, library
+from runbooks import journal, library, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
@@ -60,7 +60,7 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
             running = running.filter(environment=environment)
         if found := running.order_by("-id").first():
             return found
-        places = _places(version.compiled)
+        places = walk.places(version.compiled)
         if not places:
             raise Refused("There are no steps in this runbook that could be walked: read it in the library.")
         execution = Execution.objects.create(
@@ -95,6 +95,24 @@ def go_to(*, step_run: StepRun, by: User) -> None:
         _point_at(execution, step_run)
 
 
+def tick(*, step_run: StepRun, item: int, ticked: bool, by: User) -> None:
+    """Tick one item of the step's list, or take the tick away; twice is once."""
+    require_baton(step_run.execution, by)
+    items = compiled_step(step_run).get("items", [])
+    if not 0 <= item < len(items):
+        raise Refused("This step has no such item.")
+    with transaction.atomic():
+        lock(step_run)
+        before = set(step_run.ticked)
+        after = before | {item} if ticked else before - {item}
+        if after == before:
+            return
+        step_run.ticked, step_run.changed_at, step_run.changed_by = sorted(after), Now(), by
+        step_run.save(update_fields=["ticked", "changed_at", "changed_by"])
+        said = f"{'ticked' if ticked else 'took the tick from'} “{walk.plain(items[item]['text'])[:160]}”"
+        tell_step(step_run, "step.ticked", said, by, noise=True, item=item, ticked=ticked)
+
+
 def mark_done(*, step_run: StepRun, note: str, by: User) -> None:
     """A person says that the step is done; the note says what was seen."""
     require_baton(step_run.execution, by)
@@ -104,6 +122,8 @@ def mark_done(*, step_run: StepRun, note: str, by: User) -> None:
         if step_run.status == S.PASSED:
             return
         _require_settled(step_run)
+        _require_ticked(step_run)
+        take_option(step_run)
         STEP.require(step_run, to=S.PASSED, note=note, reason="", changed_at=Now(), changed_by=by)
         _advance(step_run)
         said = f"did step {step_run.position + 1}, {step_title(step_run)}"
@@ -241,52 +261,33 @@ def require_baton(execution: Execution, by: User) -> None:
         )
 
 
-def compiled_step(step_run: StepRun) -> dict[str, Any] | None:
-    """The compiled step behind a StepRun; None for a checklist, which is a phase's items alone."""
-    steps = compiled_phase(step_run)["steps"]
-    return cast("dict[str, Any]", steps[step_run.step]) if steps else None
-
-
-def compiled_phase(step_run: StepRun) -> dict[str, Any]:
-    """The compiled phase in which a StepRun stands."""
-    return cast("dict[str, Any]", step_run.execution.version.compiled["phases"][step_run.phase])
+def compiled_step(step_run: StepRun) -> Mapping[str, Any]:
+    """The compiled step behind a StepRun; a phase without steps is one itself."""
+    return walk.step_of(step_run.execution.version.compiled, step_run)
 
 
 def commands_of(step_run: StepRun) -> list[dict[str, Any]]:
-    """The compiled commands of a step, in order; none for a checklist."""
-    step = compiled_step(step_run)
-    return list(step["commands"]) if step else []
+    """The compiled commands of a step, in order, those of its checklist included."""
+    return walk.commands_of(compiled_step(step_run))
 
 
 def step_title(step_run: StepRun) -> str:
     """What the step is called; a checklist is called as its phase."""
-    step = compiled_step(step_run)
-    return str(step["title"] if step else compiled_phase(step_run)["heading"]).strip()[:120] or "untitled"
+    return walk.plain(str(compiled_step(step_run)["title"]))[:120] or "untitled"
 
 
 def parameters_of(execution: Execution) -> dict[str, dict[str, Any]]:
     """Every parameter that a command of the walk asks for, by name, as first mentioned."""
     found: dict[str, dict[str, Any]] = {}
-    for phase in execution.version.compiled["phases"]:
-        for step in phase["steps"]:
-            for command in step["commands"]:
-                for parameter in command["parameters"]:
-                    found.setdefault(parameter["name"], parameter)
+    for command in walk.all_commands(execution.version.compiled):
+        for parameter in command["parameters"]:
+            found.setdefault(parameter["name"], parameter)
     return found
 
 
 def latest_runs(step_run: StepRun) -> dict[int, CommandRun]:
     """The latest attempt of each command that was ever asked for, by the command's index."""
     return {run.command: run for run in step_run.runs.order_by("command", "attempt")}
-
-
-def _places(compiled: Mapping[str, Any]) -> list[tuple[int, int]]:
-    """(phase, step) of every step to walk; a phase of items alone counts once."""
-    found = []
-    for index, phase in enumerate(compiled["phases"]):
-        count = len(phase["steps"]) or bool(phase["items"])
-        found += [(index, step) for step in range(count)]
-    return found
 
 
 def _point_at(execution: Execution, step_run: StepRun) -> None:
@@ -308,7 +309,7 @@ def _advance(step_run: StepRun) -> None:
 def lock(step_run: StepRun) -> None:
     """Acts on one walk queue; the instance carries the step's status that counts."""
     Execution.objects.select_for_update(no_key=True).values_list("pk").get(pk=step_run.execution_id)
-    step_run.refresh_from_db(fields=["status"])
+    step_run.refresh_from_db(fields=["status", "ticked"])
 
 
 def _require_settled(step_run: StepRun) -> None:
@@ -317,6 +318,39 @@ def _require_settled(step_run: StepRun) -> None:
         raise Refused("A command of this step is still running: wait for it, or stop it.")
     if R.OUTCOME_UNKNOWN in states:
         raise Refused("Nobody knows yet how a command of this step ended: check it, then mark it done or not done.")
+
+
+def _require_ticked(step_run: StepRun) -> None:
+    open_items = len(compiled_step(step_run).get("items", [])) - len(step_run.ticked)
+    if open_items > 0:
+        what = "One item is" if open_items == 1 else f"{open_items} items are"
+        raise Refused(f"{what} not ticked yet. Tick what holds, or skip the step with a reason.")
+
+
+def take_option(step_run: StepRun) -> None:
+    """Of an option group exactly one is taken: the others that nobody has begun are left out.
+
+    Called in the transaction of what begins it, with the execution locked. Refused while another one runs or
+    has passed; after one that failed the next may be tried.
+    """
+    others = _other_options(step_run)
+    for other in others:
+        if other.status in {S.RUNNING, S.PASSED}:
+            raise Refused(f"Step {other.position + 1}, {step_title(other)}, was taken instead. Skip that one first.")
+    for other in others:
+        if STEP.move(other, to=S.SKIPPED, only_from={S.PENDING, S.CURRENT}, reason=walk.OTHER_OPTION, changed_at=Now()):
+            said = f"left out step {other.position + 1}, {step_title(other)}: {walk.OTHER_OPTION}"
+            tell_step(other, "step.skipped", said, None, noise=True, reason=walk.OTHER_OPTION)
+
+
+def _other_options(step_run: StepRun) -> list[StepRun]:
+    group = compiled_step(step_run).get("option_group")
+    if not group:
+        return []
+    phase = step_run.execution.version.compiled["phases"][step_run.phase]
+    same = [index for index, step in enumerate(phase["steps"]) if step.get("option_group") == group]
+    runs = step_run.execution.steps.filter(phase=step_run.phase, step__in=same).exclude(pk=step_run.pk)
+    return list(runs.order_by("position"))
 
 
 def _require_quiet(execution: Execution) -> None:

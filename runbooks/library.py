@@ -17,6 +17,7 @@ from django.utils.text import slugify
 from erpops import audit, clock
 from erpops.clock import Now
 from runbooks import matching
+from runbooks.checklists import with_checklists
 from runbooks.choices import VersionState
 from runbooks.compiler import compile_text
 from runbooks.models import Runbook, Version
@@ -137,7 +138,8 @@ def _import_document(
 ) -> None:
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     found = document["runbooks"]
-    for index, compiled in enumerate(found):
+    for index, plain in enumerate(found):
+        compiled = with_checklists(plain, document["checklists"])
         origin = _origin(prefix, document["path"], found, index)
         runbook = Runbook.objects.select_related("current").filter(origin=origin).first()
         new = runbook is None

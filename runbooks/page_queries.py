@@ -11,6 +11,7 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
+from runbooks import walk
 from runbooks.choices import ExecutionStatus, Risk, VersionState
 from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun, Version
 
@@ -66,13 +67,13 @@ def _card(runbook: Runbook, figures: dict[str, Any]) -> Card:
 
 
 def steps_of(compiled: dict[str, Any]) -> int:
-    """How many steps an execution of it has: a phase of items alone counts as one."""
-    return sum(len(phase["steps"]) or bool(phase["items"]) for phase in compiled["phases"])
+    """How many steps an execution of it has."""
+    return len(walk.places(compiled))
 
 
 def commands_of(compiled: dict[str, Any]) -> list[dict[str, Any]]:
     """Every command of a compiled runbook, in document order."""
-    return [command for phase in compiled["phases"] for step in phase["steps"] for command in step["commands"]]
+    return list(walk.all_commands(compiled))
 
 
 def highest_risk(risks: Iterable[str]) -> str:

@@ -244,6 +244,7 @@ def _insert(
 ) -> CommandRun:
     queue = queue_of(step_run.execution.environment)
     executions.lock(step_run)
+    executions.take_option(step_run)
     before = _attempts_before(step_run, command)
     run = CommandRun.objects.create(
         step_run=step_run,

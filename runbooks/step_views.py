@@ -1,7 +1,7 @@
 """One step of an execution as a page shows it: its text, values, commands and their attempts. Pure."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import chain
@@ -15,7 +15,7 @@ from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.gate import rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, marked, pieces
-from runbooks.walk import PHASES, SETTLED, plain, state_of, step_of
+from runbooks.walk import PHASES, SETTLED, commands_of, plain, state_of, step_of
 
 _FLAGS = {
     "endless": "Never ends by itself; it runs until its time limit.",
@@ -52,6 +52,7 @@ class CommandView:
 
     index: int
     kind: str
+    item: int | None
     label: str
     risk: str
     gate: str
@@ -111,6 +112,18 @@ class CommandView:
 
 
 @dataclass(frozen=True)
+class ItemView:
+    """One item of a list that is ticked off, with what belongs to it."""
+
+    index: int
+    html: SafeString
+    depth: int
+    ticked: bool
+    blocks: list[Mapping[str, Any]]
+    commands: list[CommandView] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class StepView:
     """One step, opened."""
 
@@ -128,7 +141,7 @@ class StepView:
     prose: list[SafeString]
     links: list[str]
     blocks: list[Mapping[str, Any]]
-    items: list[SafeString]
+    items: list[ItemView]
     around: list[SafeString]
     parameters: list[Answer]
     commands: list[CommandView]
@@ -202,18 +215,21 @@ def step_view(
     provided: frozenset[str] = frozenset(),
     runnable: frozenset[str] = frozenset({"shell"}),
     there: frozenset[str] | None = None,
+    links: Callable[[str], str] = str,
 ) -> StepView:
     """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
 
     `labels` are those of the incident's alerts; `provided` are the variables that the environment
     gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor;
-    `there` are the programs that its workers have, None if none has said so.
+    `there` are the programs that its workers have, None if none has said so; `links` rewrites the
+    links of the text for the page.
     """
     run = runs[position]
     compiled = execution.version.compiled
     step = step_of(compiled, run)
     phase = compiled["phases"][run.phase]
-    commands = [units.as_run(compiled, command) for command in step.get("commands", [])]
+    commands = [units.as_run(compiled, command) for command in commands_of(step)]
+    belongs = [None] * len(step.get("commands", [])) + _items_of_commands(step)
     asked = [_asked(command, provided) for command in commands]
     known = answers(chain.from_iterable(asked), given=execution.values, labels=labels)
     values = {answer.name: answer.value for answer in known}
@@ -226,6 +242,7 @@ def step_view(
             attempts.get(index, ()),
             level=rung(risk=command["risk"], environment=execution.environment),
             because=_because(command, runnable, there),
+            item=belongs[index],
         )
         for index, command in enumerate(commands)
     ]
@@ -241,11 +258,11 @@ def step_view(
         optional=bool(step.get("optional")),
         time_box_s=step.get("time_box_s"),
         options=_options(phase, step),
-        prose=[markdown.render(item["text"]) for item in step.get("prose", [])],
+        prose=[markdown.render(links(item["text"])) for item in step.get("prose", [])],
         links=[link for link in step.get("links", []) if link.startswith(("http://", "https://"))],
         blocks=step.get("blocks", []),
-        items=[markdown.render(item["text"]) for item in step.get("items", [])],
-        around=_around(phase) if run.step == 0 and phase["steps"] else [],
+        items=[_item(index, item, run, links) for index, item in enumerate(step.get("items", []))],
+        around=_around(phase, links) if run.step == 0 and phase["steps"] else [],
         parameters=known,
         commands=views,
     )
@@ -269,10 +286,20 @@ def _kind(step: Mapping[str, Any], phase: str) -> str:
     return "commands" if step.get("commands") else "manual"
 
 
-def _around(phase: Mapping[str, Any]) -> list[SafeString]:
+def _item(index: int, item: Mapping[str, Any], run: StepRun, links: Callable[[str], str]) -> ItemView:
+    text = markdown.render(links(item["text"]))
+    return ItemView(index, text, min(item.get("depth", 0), 2), index in run.ticked, item.get("blocks", []))
+
+
+def _items_of_commands(step: Mapping[str, Any]) -> list[int | None]:
+    """For each command of the step's list, the item that it belongs to."""
+    return [index for index, item in enumerate(step.get("items", [])) for _ in item.get("commands", [])]
+
+
+def _around(phase: Mapping[str, Any], links: Callable[[str], str]) -> list[SafeString]:
     """What the text says in a phase outside its steps; it is shown with the first of them."""
     bullets = "\n".join(f"- {item['text']}" for item in phase["items"])
-    return [markdown.render(text) for text in (*(item["text"] for item in phase["prose"]), bullets) if text]
+    return [markdown.render(links(text)) for text in (*(item["text"] for item in phase["prose"]), bullets) if text]
 
 
 def _options(phase: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
@@ -297,11 +324,13 @@ def _command(
     *,
     level: str,
     because: str,
+    item: int | None,
 ) -> CommandView:
     effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
     return CommandView(
         index=index,
         kind=command["kind"],
+        item=item,
         label=command.get("label") or "",
         risk=command["risk"],
         gate=Risk.BLOCKED if because else level,
@@ -336,6 +365,9 @@ def tokens(view: StepView, runs: Iterable[StepRun], *, may_act: bool) -> dict[st
         "reads": (len(view.reads), [c.latest and c.latest.status for c in view.commands], may_act),
         "foot": (own.status, own.reason, own.note, view.busy, settled, may_act),
     }
+    parts["foot"] = (parts["foot"], sorted(own.ticked))
+    for item in view.items:
+        parts[f"item-{item.index}"] = (item.ticked, view.settled, may_act)
     for command in view.commands:
         attempts = [(run.pk, run.status, run.stop_requested_at is not None) for run in command.runs]
         parts[f"act-{command.index}"] = (attempts, command.missing, may_act)

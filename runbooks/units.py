@@ -6,8 +6,10 @@ script. There is no terminal: options that ask for one are left out. Pure; every
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
+
+from runbooks import walk
 
 _SHELLS = frozenset(["shell", "http", "script", "env"])
 _CONTAINER_EXEC = re.compile(
@@ -64,19 +66,13 @@ def _needed(compiled: Mapping[str, Any], command: Mapping[str, Any]) -> list[dic
     wanted, found = list(command.get("shares_shell_with", [])), dict[int, dict[str, Any]]()
     if not wanted:
         return []
-    by_line = {other["line"]: other for other in _commands(compiled)}
+    by_line = {other["line"]: other for other in walk.all_commands(compiled)}
     while wanted:
         line = wanted.pop()
         if line in by_line and line not in found and line != command["line"]:
             found[line] = by_line[line]
             wanted += by_line[line].get("shares_shell_with", [])
     return [found[line] for line in sorted(found)]
-
-
-def _commands(compiled: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for phase in compiled["phases"]:
-        for step in phase["steps"]:
-            yield from step["commands"]
 
 
 def _repeatable(command: Mapping[str, Any]) -> bool:

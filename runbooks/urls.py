@@ -16,6 +16,7 @@ def _walk(below: str) -> list[URLPattern]:
         path(f"{step}/pulse", room.pulse, name="walk_pulse"),
         path(f"{step}/viewed", room.viewed, name="step_viewed"),
         path(f"{step}/values", steps.values, name="step_values"),
+        path(f"{step}/tick", steps.tick, name="step_tick"),
         path(f"{step}/done", steps.done, name="step_done"),
         path(f"{step}/skip", steps.skip, name="step_skip"),
         path(f"{step}/reads", steps.reads, name="step_reads"),

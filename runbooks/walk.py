@@ -5,7 +5,7 @@ same rows always give the same page. One opened step is `runbooks.step_views`.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ PHASES = {
     "other": "Other",
 }
 NOT_TAKEN = "branch not taken"
+OTHER_OPTION = "another option was taken"
 SKIP_REASONS = ("not applicable", "already done", "too risky now", "no access", "other")
 SETTLED = {StepStatus.PASSED, StepStatus.FAILED, StepStatus.SKIPPED}
 
@@ -59,18 +60,41 @@ class RailPhase:
     steps: list[RailStep]
 
 
+def places(compiled: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """(phase, step) of every step to walk. A phase without steps is one itself, if it has items or says anything."""
+    found = []
+    for index, phase in enumerate(compiled["phases"]):
+        count = len(phase["steps"]) or bool(phase["items"] or phase["prose"])
+        found += [(index, step) for step in range(count)]
+    return found
+
+
 def step_of(compiled: Mapping[str, Any], run: StepRun) -> Mapping[str, Any]:
-    """The step that `run` walks; the items of a phase without steps make one of their own."""
+    """The step that `run` walks; the items and the text of a phase without steps make one of their own."""
     phase = compiled["phases"][run.phase]
     if run.step < len(phase["steps"]):
         step: Mapping[str, Any] = phase["steps"][run.step]
         return step
-    return {"title": phase["heading"] or PHASES.get(phase["phase"], "Checklist"), "items": phase["items"]}
+    title = phase["heading"] or PHASES.get(phase["phase"], "Checklist")
+    return {"title": title, "items": phase["items"], "prose": phase["prose"]}
+
+
+def all_commands(compiled: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every command that can be walked, in order of the phases."""
+    for phase in compiled["phases"]:
+        for step in [*phase["steps"], {"items": phase["items"]}]:
+            yield from commands_of(step)
+
+
+def commands_of(step: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The commands of a step in order, those of its items behind its own."""
+    of_items = [command for item in step.get("items", []) for command in item.get("commands", [])]
+    return [*step.get("commands", []), *of_items]
 
 
 def state_of(run: StepRun, *, viewed: bool) -> str:
     """The state in the words of the components: `current` is what is open, `incomplete` was left open."""
-    if run.status == StepStatus.SKIPPED and run.reason == NOT_TAKEN:
+    if run.status == StepStatus.SKIPPED and run.reason in {NOT_TAKEN, OTHER_OPTION}:
         return "not_taken"
     if run.status in {StepStatus.PENDING, StepStatus.CURRENT}:
         return "current" if viewed else ("incomplete" if run.status == StepStatus.CURRENT else "pending")

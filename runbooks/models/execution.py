@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
@@ -96,6 +97,8 @@ class StepRun(models.Model):
     phase = models.PositiveSmallIntegerField()
     step = models.PositiveSmallIntegerField()
     status = models.CharField(max_length=8, choices=StepStatus, default=StepStatus.PENDING)
+    # Which items of the step's list hold, by their indexes.
+    ticked = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
     note = models.TextField(blank=True, default="")
     reason = models.CharField(max_length=200, blank=True, default="")
     changed_at = models.DateTimeField(null=True, blank=True)

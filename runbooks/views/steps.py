@@ -12,6 +12,7 @@ from runbooks import executions, parameters, runner
 from runbooks.choices import RunStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.forms import PasteForm, SkipForm
+from runbooks.refusals import Refused
 from runbooks.views import walking
 from runbooks.views.walking import REFUSALS, Walk, act_on
 
@@ -48,13 +49,26 @@ def _wrong(opened: Walk, typed: dict[str, str]) -> dict[str, str]:
 def done(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """A person says that the step is done; for a list, every item of it must have been ticked."""
     opened = act_on(request, number, execution, position)
-    unticked = len(opened.step.items) - len(set(request.POST.getlist("item")))
-    if unticked > 0:
-        what = "One item is" if unticked == 1 else f"{unticked} items are"
-        opened.refused = f"{what} not ticked yet. Tick them, or skip the step with a reason."
-        return walking.whole(request, opened, status=422)
     note = request.POST.get("note", "").strip()[:4000]
     return _settle(request, opened, executions.mark_done, step_run=opened.step.run, note=note)
+
+
+@require_POST
+@access.needs("run_commands")
+def tick(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
+    """Tick an item of the step's list, or take the tick away."""
+    opened = act_on(request, number, execution, position)
+    item = request.POST.get("item", "")
+    known = item.isdecimal() and int(item[:6]) < len(opened.step.items)
+    try:
+        if not known:
+            raise Refused("This step has no such item.")
+        executions.tick(
+            step_run=opened.step.run, item=int(item), ticked=request.POST.get("ticked") == "1", by=request.user
+        )
+    except REFUSALS as error:
+        return walking.whole(request, walking.refused(opened, error), status=409)
+    return walking.leaves(request, walking.again(opened))
 
 
 @require_POST

@@ -15,7 +15,7 @@ from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
-from runbooks import addresses, needed, page_queries, runner, step_views, walk
+from runbooks import addresses, crossings, needed, page_queries, runner, step_views, walk
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -94,6 +94,7 @@ class Walk:
             provided=frozenset(runner.provided_names(self.execution.environment)),
             runnable=frozenset(executors),
             there=needed.programs_there(runner.queue_of(self.execution.environment)),
+            links=crossings.of(self.execution),
         )
 
     @cached_property
@@ -112,6 +113,28 @@ class Walk:
             )
             for command in self.step.commands
         ]
+
+    @property
+    def own_commands(self) -> list[step_views.CommandView]:
+        """The commands that belong to the step itself, not to an item of its list."""
+        return [command for command in self.commands if command.item is None]
+
+    @property
+    def items(self) -> list[step_views.ItemView]:
+        """The step's list, each item with its commands."""
+        return [
+            replace(item, commands=[command for command in self.commands if command.item == item.index])
+            for item in self.step.items
+        ]
+
+    @property
+    def changed_items(self) -> list[step_views.ItemView]:
+        """The items that look different from what the page shows."""
+        return [item for item in self.step.items if self.changed[f"item-{item.index}"]]
+
+    @property
+    def unticked(self) -> int:
+        return sum(not item.ticked for item in self.step.items)
 
     def _viewer(self, run: CommandRun | None) -> Viewer | None:
         if run is None:

@@ -47,7 +47,7 @@ def compiled(title: str, *phases: dict[str, Any], alerts: Sequence[str] = ()) ->
 
 def publish(*runbooks: dict[str, Any], path: str = "test.md", text: str = "") -> list[Runbook]:
     """Put compiled runbooks into the library, published."""
-    document = {"path": path, "runbooks": list(runbooks), "findings": []}
+    document = {"path": path, "runbooks": list(runbooks), "checklists": [], "findings": []}
     text = text or repr(runbooks)
     report = library.import_documents(compiled=[document], texts={path: text}, by=None, publish_them=True)
     return [version.runbook for version in report.versions]

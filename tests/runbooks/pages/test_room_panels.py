@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
+from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
@@ -212,13 +213,36 @@ def test_done_moves_on_and_the_note_stays(browser: Client, execution: Execution)
     assert "data team says yes" in browser.get(at(execution, 5), headers=HTMX).content.decode()
 
 
+def tick(browser: Client, execution: Execution, item: str, ticked: str = "1") -> HttpResponseBase:
+    return browser.post(at(execution, 7, "step_tick"), {"item": item, "ticked": ticked}, headers=HTMX)
+
+
 def test_a_checklist_is_done_when_every_item_is_ticked(browser: Client, execution: Execution) -> None:
-    refused = browser.post(at(execution, 7, "step_done"), {"item": ["0"]}, headers=HTMX)
-    assert refused.status_code == 422
+    tick(browser, execution, "0")
+    refused = browser.post(at(execution, 7, "step_done"), headers=HTMX)
+    assert refused.status_code == 409
     assert "One item is not ticked yet" in refused.content.decode()
-    assert browser.post(at(execution, 7, "step_done"), {"item": ["0", "0"]}, headers=HTMX).status_code == 422
-    browser.post(at(execution, 7, "step_done"), {"item": ["0", "1"]}, headers=HTMX)
+    tick(browser, execution, "1")
+    browser.post(at(execution, 7, "step_done"), headers=HTMX)
     assert status(execution, 7) == "passed"
+
+
+def test_a_tick_stays_is_told_once_and_can_be_taken_away(browser: Client, execution: Execution) -> None:
+    for _ in range(2):
+        tick(browser, execution, "1")
+    again = browser.get(at(execution, 7), headers=HTMX).content.decode()
+    assert again.count('aria-checked="true"') == 1
+    assert "1 not ticked yet" in again
+    tick(browser, execution, "1", "0")
+    step_run = StepRun.objects.get(execution=execution, position=7)
+    assert step_run.ticked == []
+    said = TimelineEvent.objects.filter(kind="step.ticked").values_list("text", flat=True)
+    assert list(said) == ["ticked “Writes work”", "took the tick from “Writes work”"]
+
+
+@pytest.mark.parametrize("item", ["2", "-1", "x", "", "9" * 40])
+def test_an_item_that_is_not_there_is_refused(browser: Client, execution: Execution, item: str) -> None:
+    assert tick(browser, execution, item).status_code == 409
 
 
 def test_skipping_needs_a_reason_of_the_list(browser: Client, execution: Execution) -> None:
