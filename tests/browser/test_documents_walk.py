@@ -95,8 +95,11 @@ def walk(page: Page, slug: str, kind: str) -> Told:
         _look_at_commands(page, told, may_run=position == 0)
         _settle(page, told, position)
     page.goto(f"{first}step/{total - 1}/")
-    page.wait_for_timeout(600)
-    page.locator("#walk-complete").click()
+    complete = page.locator("#walk-complete")
+    complete.scroll_into_view_if_needed()
+    # It ignores input for a moment after it came into view.
+    page.wait_for_timeout(1000)
+    complete.click()
     expect(page.locator(".walk-summary")).to_contain_text("Completed")
     return told
 
