@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import runbooks.compiler.nested  # noqa: F401 - completes the table of risk.py
-from runbooks.compiler import accounting, encoding, findings, inline, outline, review, sections, titles
+from runbooks.compiler import accounting, encoding, findings, inline, outline, review, sections, slices, titles
 from runbooks.compiler.blocks import Block, parse_blocks, walk
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import Document, Documents
@@ -20,8 +20,11 @@ SUFFIXES = (".md", ".markdown", ".mdx", ".txt", ".md.erb")
 __all__ = ["SUFFIXES", "compile_paths", "compile_text", "find_files"]
 
 
-def compile_text(text: str | bytes, *, path: str) -> Document:
-    """Compile one document. Any text compiles; what is wrong with it is a finding."""
+def compile_text(text: str | bytes, *, path: str, under: slices.Under | None = None) -> Document:
+    """Compile one document. Any text compiles; what is wrong with it is a finding.
+
+    With `under` the text is the slice of one runbook, and `under` says where in a document it stands.
+    """
     decoded = encoding.decode(text)
     lines = decoded.text.split("\n")
     if len(lines) > 1 and not lines[-1]:
@@ -42,7 +45,10 @@ def compile_text(text: str | bytes, *, path: str) -> Document:
         "prose": [],
         "unaccounted_lines": [],
     }
-    document["runbooks"] = outline.build(root, document["title"], context)
+    if under is None or not root.children:
+        document["runbooks"] = outline.build(root, document["title"], context)
+    else:
+        document["runbooks"] = [outline.build_one(root, under.category, list(under.trail), context)]
     for block in walk(blocks):
         if block.kind == "fence":
             context.fence(block)

@@ -24,6 +24,17 @@ def build(root: Section, title: str, context: Context) -> list[Runbook]:
     return runbooks
 
 
+def build_one(root: Section, category: str | None, trail: list[str], context: Context) -> Runbook:
+    """The one runbook of a slice: its first heading and all below it, under the headings of `trail`."""
+    for block in root.blocks:
+        _loose(block, root, context)
+    first, *others = root.children
+    runbook = make_runbook(first, category, trail, context)
+    for other in others:
+        _prose_only(other, context)
+    return runbook
+
+
 def _only_references(root: Section, context: Context) -> bool:
     return bool(context.references or context.checklists) or not any(s.blocks for s in root.walk())
 
