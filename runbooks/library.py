@@ -6,7 +6,6 @@ that differs becomes the next version, and nothing is overwritten.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ from django.utils.text import slugify
 
 from erpops import audit, clock
 from erpops.clock import Now
-from runbooks import matching
-from runbooks.checklists import with_checklists
+from runbooks import matching, staging
 from runbooks.choices import VersionState
 from runbooks.compiler import compile_text
 from runbooks.models import Runbook, Version
+from runbooks.staging import Content, Staged, title_of
 
 BUILTIN = Path(__file__).parent / "library"
 _IMPORT_LOCK = 7_267_011
@@ -28,20 +27,26 @@ _IMPORT_LOCK = 7_267_011
 
 @dataclass
 class ImportReport:
-    """What an import did: versions of new runbooks, new versions of known ones, versions that were there."""
+    """What an import did: versions of new runbooks, new versions of known ones, versions that were there.
+
+    `conflicts` are new drafts beside a version that a person had edited here; they are never published unasked.
+    """
 
     created: list[Version] = field(default_factory=list)
     updated: list[Version] = field(default_factory=list)
     unchanged: list[Version] = field(default_factory=list)
+    conflicts: list[Version] = field(default_factory=list)
     errors: int = 0
 
     @property
     def versions(self) -> list[Version]:
         """Every version that the documents stand for now."""
-        return [*self.created, *self.updated, *self.unchanged]
+        return [*self.created, *self.updated, *self.unchanged, *self.conflicts]
 
     def __str__(self) -> str:
         said = f"{len(self.created)} new, {len(self.updated)} with a new version, {len(self.unchanged)} unchanged"
+        if self.conflicts:
+            said += f", {len(self.conflicts)} kept as drafts beside a version that was edited here"
         return f"{said}; {self.errors} findings are errors." if self.errors else f"{said}."
 
 
@@ -65,15 +70,38 @@ def import_documents(
     """Store compiled documents; `texts` holds their texts by path. All or nothing."""
     report = ImportReport()
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            # Two imports of the same text would both number the same next version.
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_IMPORT_LOCK])
+        _one_import_at_a_time()
         for document in compiled:
-            _import_document(document, texts[document["path"]], report, prefix=prefix, by=by, note=note)
+            for staged in staging.stage(document, texts[document["path"]], prefix=prefix):
+                take(staged=staged, by=by, note=note, report=report)
         if publish_them:
-            for version in report.versions:
+            for version in [*report.created, *report.updated, *report.unchanged]:
                 publish(version=version, by=by, note=note)
     return report
+
+
+def take(*, staged: Staged, by: User | None, note: str = "", report: ImportReport | None = None) -> Version:
+    """Store one staged runbook as a draft; a text that is there already is that version."""
+    report = ImportReport() if report is None else report
+    if staged.known is not None:
+        report.unchanged.append(staged.known)
+        return staged.known
+    with transaction.atomic():
+        runbook = staged.runbook or _create(staged.content.compiled, staged.origin)
+        if runbook.origin != staged.origin:
+            runbook.origin = staged.origin
+            runbook.save(update_fields=["origin"])
+        version = _next_version(runbook, staged.content, by=by, note=note, action="runbook.import")
+    kept = {"new": report.created, "changed": report.updated, "conflict": report.conflicts}[staged.state]
+    kept.append(version)
+    report.errors += sum(finding["level"] == "error" for finding in version.findings)
+    return version
+
+
+def _one_import_at_a_time() -> None:
+    with connection.cursor() as cursor:
+        # Two imports of the same text would both number the same next version.
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_IMPORT_LOCK])
 
 
 def publish(*, version: Version, by: User | None, note: str = "") -> bool:
@@ -91,7 +119,7 @@ def publish(*, version: Version, by: User | None, note: str = "") -> bool:
         version.refresh_from_db(fields=["state", "note"])
         compiled = version.compiled
         runbook.current, runbook.archived = version, False
-        runbook.title, runbook.kind, runbook.alerts = _title(compiled), compiled["kind"], _alerts(compiled)
+        runbook.title, runbook.kind, runbook.alerts = title_of(compiled), compiled["kind"], _alerts(compiled)
         runbook.save(update_fields=["current", "archived", "title", "kind", "alerts"])
         matching.look_again()
         audit.record(
@@ -133,30 +161,8 @@ def verified(*, runbook_id: int) -> None:
     Runbook.objects.filter(pk=runbook_id).update(verified_at=Now())
 
 
-def _import_document(
-    document: Mapping[str, Any], text: str, report: ImportReport, *, prefix: str, by: User | None, note: str
-) -> None:
-    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    found = document["runbooks"]
-    for index, plain in enumerate(found):
-        compiled = with_checklists(plain, document["checklists"])
-        origin = _origin(prefix, document["path"], found, index)
-        runbook = Runbook.objects.select_related("current").filter(origin=origin).first()
-        new = runbook is None
-        if runbook is None:
-            runbook = _create(compiled, origin)
-        known = runbook.versions.filter(sha256=digest).order_by("-number").first()
-        if known is not None:
-            report.unchanged.append(known)
-            continue
-        findings = _findings(document, found, index)
-        report.errors += sum(finding["level"] == "error" for finding in findings)
-        version = _next_version(runbook, compiled, text=text, digest=digest, findings=findings, by=by, note=note)
-        (report.created if new else report.updated).append(version)
-
-
 def _create(compiled: Mapping[str, Any], origin: str) -> Runbook:
-    title = _title(compiled)
+    title = title_of(compiled)
     return Runbook.objects.create(
         slug=_free_slug(title),
         title=title,
@@ -168,41 +174,25 @@ def _create(compiled: Mapping[str, Any], origin: str) -> Runbook:
 
 
 def _next_version(
-    runbook: Runbook,
-    compiled: Mapping[str, Any],
-    *,
-    text: str,
-    digest: str,
-    findings: list[Any],
-    by: User | None,
-    note: str,
+    runbook: Runbook, content: Content, *, by: User | None, note: str, action: str, edited: bool = False
 ) -> Version:
     last = runbook.versions.order_by("-number").values_list("number", flat=True).first() or 0
     version = Version.objects.create(
         runbook=runbook,
         number=last + 1,
-        text=text,
-        sha256=digest,
-        compiled=dict(compiled),
-        findings=findings,
+        text=content.text,
+        under=content.under,
+        given=content.given,
+        sha256=content.sha256,
+        compiled=content.compiled,
+        findings=content.findings,
         note=note,
+        edited=edited,
         created_at=clock.now(),
         created_by=by,
     )
-    audit.record(
-        action="runbook.import", target=f"runbook:{runbook.slug}", by=by, version=version.number, sha256=digest
-    )
+    audit.record(action=action, target=f"runbook:{runbook.slug}", by=by, version=version.number, sha256=content.sha256)
     return version
-
-
-def _origin(prefix: str, path: str, found: list[Mapping[str, Any]], index: int) -> str:
-    """The identity of a runbook across imports: its file, and in a file of several its heading."""
-    if len(found) == 1:
-        return f"{prefix}{path}"[:300]
-    anchor = slugify(found[index]["title"]) or "runbook"
-    same_before = sum((slugify(other["title"]) or "runbook") == anchor for other in found[:index])
-    ending = f"#{anchor[:120]}" + (f"-{same_before + 1}" if same_before else "")
-    return f"{prefix}{path}"[: 300 - len(ending)] + ending
 
 
 def _free_slug(title: str) -> str:
@@ -212,17 +202,6 @@ def _free_slug(title: str) -> str:
     while (slug := base if number == 1 else f"{base}-{number}") in taken:
         number += 1
     return slug
-
-
-def _findings(document: Mapping[str, Any], found: list[Mapping[str, Any]], index: int) -> list[Any]:
-    """The findings between this runbook's heading and the next one's; the first also takes what is above it."""
-    first = found[index]["line"] if index else 0
-    after = found[index + 1]["line"] if index + 1 < len(found) else float("inf")
-    return [finding for finding in document["findings"] if first <= finding["line"] < after]
-
-
-def _title(compiled: Mapping[str, Any]) -> str:
-    return str(compiled["title"]).strip()[:200] or "Untitled runbook"
 
 
 def _alerts(compiled: Mapping[str, Any]) -> list[str]:

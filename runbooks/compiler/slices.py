@@ -1,6 +1,6 @@
 """The part of a document that is one runbook, and the headings that it stands under. Text in, text out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class Slice:
     under: Under | None
 
 
-def slices_of(text: str, runbooks: list[Mapping[str, Any]]) -> list[Slice]:
+def slices_of(text: str, runbooks: Sequence[Mapping[str, Any]]) -> list[Slice]:
     """One slice per compiled runbook of `text`, in their order. Slices never overlap.
 
     A runbook reaches from its heading to the next one of the same or a higher level, or to the next

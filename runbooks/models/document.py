@@ -34,14 +34,19 @@ class Runbook(models.Model):
 
 
 class Version(models.Model):
-    """One immutable text of a runbook and what it compiles to (one runbook of COMPILER's contract).
+    """One immutable text of a runbook and what it compiles to.
 
-    `sha256` is over the text. A published text never changes: an edit makes the next number.
+    The text of one of several runbooks of a document is its slice; `under` says where it stands there (the
+    headings above it, its group) and `given` what the rest of the document says of it. `sha256` is over all
+    three. A text never changes: an edit makes the next number. `edited` tells a person's from an import's.
     """
 
     runbook = models.ForeignKey(Runbook, models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     text = models.TextField()
+    under = models.JSONField(null=True)
+    given = models.JSONField(default=dict)
+    edited = models.BooleanField(default=False)
     sha256 = models.CharField(max_length=64)
     compiled = models.JSONField()
     findings = models.JSONField(default=list)
