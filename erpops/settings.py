@@ -182,7 +182,9 @@ CONTENT_SECURITY_POLICY = {
         "manifest-src": ["'self'"],
     }
 }
-DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+# A pasted runbook may be 10 MB, and a form writes it longer than it is.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 2000
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 500
 
 # Mail: smtp://user:password@host:port?tls=1 (STARTTLS) or smtps://…; empty writes files to <data>/mail.
@@ -208,6 +210,7 @@ else:
 EGRESS_ALLOW = env.names("ERPOPS_EGRESS_ALLOW")
 # Where the first admin is reached; used once, by `manage.py prepare` on an empty database.
 ADMIN_EMAIL = env.text("ERPOPS_ADMIN_EMAIL")
+RUNBOOKS_DIR = env.text("ERPOPS_RUNBOOKS_DIR")
 INGEST_MAX_BYTES = env.number("ERPOPS_INGEST_MAX_BYTES", 1_048_576, least=1024)
 WORKER_QUEUES = env.names("ERPOPS_QUEUES", "env.self,checks")
 

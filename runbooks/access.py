@@ -7,7 +7,7 @@ from django.http import Http404
 
 from erpops import access
 from incidents.access import visible_environments, visible_incidents
-from runbooks.models import CommandRun, Execution, Runbook, StepRun, Version
+from runbooks.models import CommandRun, Execution, Import, ImportedItem, ImportFile, Runbook, StepRun, Version
 
 _GONE = "There is no such {what}, or it is not yours to see."
 
@@ -79,4 +79,38 @@ def get_run_for(user: Any, run_id: int) -> CommandRun:
     )
     if found is None:
         raise Http404(_GONE.format(what="run"))
+    return found
+
+
+def visible_imports(user: Any) -> QuerySet[Import]:
+    """Imports: those who publish runbooks bring them in together."""
+    return Import.objects.all() if access.can(user, "publish_runbooks") else Import.objects.none()
+
+
+def visible_items(user: Any) -> QuerySet[ImportedItem]:
+    """What documents brought along beside runbooks: all staff read it."""
+    return ImportedItem.objects.all() if access.can(user, "see_console") else ImportedItem.objects.none()
+
+
+def get_import_for(user: Any, number: int) -> Import:
+    """The import, or 404."""
+    found = visible_imports(user).filter(pk=number).first()
+    if found is None:
+        raise Http404(_GONE.format(what="import"))
+    return found
+
+
+def get_import_file_for(user: Any, number: int, file: int) -> ImportFile:
+    """One document of an import, or 404."""
+    found = ImportFile.objects.select_related("batch").filter(batch__in=visible_imports(user), batch=number, pk=file)
+    if (one := found.first()) is None:
+        raise Http404(_GONE.format(what="document"))
+    return one
+
+
+def get_item_for(user: Any, number: int) -> ImportedItem:
+    """One thing that a document brought along, or 404."""
+    found = visible_items(user).filter(pk=number).first()
+    if found is None:
+        raise Http404(_GONE.format(what="item"))
     return found

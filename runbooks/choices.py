@@ -17,6 +17,18 @@ class VersionState(TextChoices):
     SUPERSEDED = "superseded", "Superseded"
 
 
+class ImportState(TextChoices):
+    OPEN = "open", "In work"
+    PUBLISHED = "published", "Finished"
+    DISCARDED = "discarded", "Given up"
+
+
+class ItemState(TextChoices):
+    PROPOSED = "proposed", "Proposed"
+    ACCEPTED = "accepted", "Set up"
+    DISMISSED = "dismissed", "Dismissed"
+
+
 class MatchRank(TextChoices):
     EXACT = "exact", "Exact"
     LIKELY = "likely", "Likely"

@@ -7,8 +7,6 @@ from django import forms
 from runbooks.step_views import CommandView
 from runbooks.walk import NOT_TAKEN, SKIP_REASONS
 
-IMPORT_LIMIT = 5 * 1024 * 1024
-
 
 class SkipForm(forms.Form):
     """Why a step is left out; `other` asks for the reason in words."""
@@ -65,45 +63,3 @@ def _longest_fence(text: str) -> int:
         run = run + 1 if char == "`" else 0
         longest = max(longest, run)
     return longest
-
-
-class ImportForm(forms.Form):
-    """One Markdown document, pasted or uploaded."""
-
-    name = forms.CharField(
-        label="File name",
-        max_length=200,
-        required=False,
-        help_text="What the document is called, for example database.md. The same name updates its runbooks.",
-        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
-    )
-    file = forms.FileField(
-        label="Markdown file",
-        required=False,
-        allow_empty_file=True,
-        widget=forms.FileInput(attrs={"class": "form-control", "accept": ".md,.markdown,.mdx,.txt,text/markdown"}),
-    )
-    text = forms.CharField(
-        label="Or paste the Markdown",
-        required=False,
-        strip=False,
-        widget=forms.Textarea(attrs={"class": "form-control mono", "rows": 14, "spellcheck": "false"}),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        upload, text = cleaned.get("file"), cleaned.get("text") or ""
-        if upload and upload.size > IMPORT_LIMIT:
-            raise forms.ValidationError("The file is larger than 5 MB. Split it, one document per system.")
-        if len(text.encode()) > IMPORT_LIMIT:
-            raise forms.ValidationError("The text is larger than 5 MB. Split it, one document per system.")
-        body = upload.read() if upload else text.replace("\r\n", "\n").encode()
-        if not body.strip():
-            raise forms.ValidationError("Choose a Markdown file, or paste its text.")
-        if b"\0" in body and not body.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise forms.ValidationError("This is not a text file. Choose a Markdown file (.md or .txt).")
-        cleaned["body"] = body
-        cleaned["path"] = (cleaned.get("name") or (upload.name if upload else "")).strip()
-        if not cleaned["path"]:
-            self.add_error("name", "Give the pasted text a name, for example database.md.")
-        return cleaned

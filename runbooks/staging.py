@@ -7,14 +7,15 @@ symptoms above its heading) is kept beside the slice, as `given`.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from hashlib import sha256
 from typing import Any
 
 from django.utils.text import slugify
 
-from runbooks import differences
+from runbooks import differences, walk
 from runbooks.checklists import with_checklists
 from runbooks.compiler import compile_text
 from runbooks.compiler.slices import Slice, Under, slices_of
@@ -97,14 +98,34 @@ def contents_of(document: Mapping[str, Any], text: str) -> list[Content]:
     return [_content(document, text, index, found[index], slices[index]) for index in range(len(found))]
 
 
+def with_given(staged: Staged, more: Mapping[str, Any]) -> Staged:
+    """The same runbook with what a person decided about it: another kind, commands kept for their hands."""
+    content = staged.content
+    compiled = by_hand({**content.compiled, **_filled(content.compiled, more)}, more.get("manual", []))
+    decided = replace(content, compiled=compiled, given={**content.given, **more})
+    return _staged(staged.origin, staged.line, decided, staged.runbook)
+
+
+def by_hand(compiled: dict[str, Any], texts: Iterable[str]) -> dict[str, Any]:
+    """`compiled` with the commands of these texts blocked: they are shown and never run."""
+    kept = set(texts)
+    if not kept:
+        return compiled
+    copy = deepcopy(compiled)
+    for command in walk.all_commands(copy):
+        if command["text"] in kept:
+            command |= {"risk": "blocked", "kept_manual": True}
+    return copy
+
+
 def compiled_alone(text: str, *, path: str, under: Mapping[str, Any] | None, given: Mapping[str, Any]) -> Content:
     """What a version's text compiles to on its own, as an editor has it. Raises ValueError without a runbook in it."""
     document = compile_text(text, path=path, under=_under(under))
     if not document["runbooks"]:
         raise ValueError("There is no runbook in this text: begin with a heading, then list the steps.")
-    compiled = with_checklists(document["runbooks"][0], document["checklists"]) | _filled(
-        document["runbooks"][0], given
-    )
+    first = document["runbooks"][0]
+    filled = with_checklists(first, document["checklists"]) | _filled(first, given)
+    compiled = by_hand(filled, given.get("manual", []))
     return Content(text, dict(under) if under else None, dict(given), compiled, list(document["findings"]))
 
 
@@ -154,7 +175,8 @@ def _shape(runbook: Mapping[str, Any]) -> list[Any]:
 
 def _filled(compiled: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What the document gave, where the text itself does not say otherwise."""
-    return {name: value for name, value in given.items() if name in {"kind", "category"} or not compiled.get(name)}
+    decided = {"kind", "category"}
+    return {name: given[name] for name in _FACTS if name in given and (name in decided or not compiled.get(name))}
 
 
 def _under(under: Mapping[str, Any] | None) -> Under | None:

@@ -233,19 +233,16 @@ def step_view(
     asked = [_asked(command, provided) for command in commands]
     known = answers(chain.from_iterable(asked), given=execution.values, labels=labels)
     values = {answer.name: answer.value for answer in known}
-    views = [
-        _command(
-            index,
-            command,
-            asked[index],
-            values,
-            attempts.get(index, ()),
-            level=rung(risk=command["risk"], environment=execution.environment),
-            because=_because(command, runnable, there),
-            item=belongs[index],
+
+    def view(index: int) -> CommandView:
+        command = commands[index]
+        level = rung(risk=command["risk"], environment=execution.environment)
+        because = _because(command, runnable, there)
+        runs_of_it = attempts.get(index, ())
+        return _command(
+            index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index]
         )
-        for index, command in enumerate(commands)
-    ]
+
     return StepView(
         run=run,
         position=position,
@@ -264,7 +261,7 @@ def step_view(
         items=[_item(index, item, run, links) for index, item in enumerate(step.get("items", []))],
         around=_around(phase, links) if run.step == 0 and phase["steps"] else [],
         parameters=known,
-        commands=views,
+        commands=[view(index) for index in range(len(commands))],
     )
 
 

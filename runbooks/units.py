@@ -34,6 +34,9 @@ def as_run(compiled: Mapping[str, Any], command: Mapping[str, Any]) -> dict[str,
     Where it needs the shell of one that must not simply run again, its risk is `blocked` and `because` says why.
     """
     out: dict[str, Any] = {**command, "told": [], "because": ""}
+    if command.get("kept_manual"):
+        out["because"] = "It is kept for a person's hands."
+        return out
     if command["kind"] not in _SHELLS:
         return out
     before = _needed(compiled, command)

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from runbooks.views import commands, library, procedures, room, runs, steps
+from runbooks.views import commands, importing, library, procedures, room, runs, steps
 
 
 def _walk(below: str) -> list[URLPattern]:
@@ -39,7 +39,15 @@ def _run(below: str) -> list[URLPattern]:
 
 urlpatterns = [
     path("r/", library.index, name="runbooks"),
-    path("r/import", library.import_document, name="runbook_import"),
+    path("r/import", importing.start, name="runbook_import"),
+    path("r/import/<int:batch>/clean", importing.clean, name="import_clean"),
+    path("r/import/<int:batch>/split", importing.split, name="import_split"),
+    path("r/import/<int:batch>/review", importing.review, name="import_review"),
+    path("r/import/<int:batch>/publish", importing.publish, name="import_publish"),
+    path("r/import/<int:batch>/discard", importing.discard, name="import_discard"),
+    path("r/import/<int:batch>/file/<int:file>", importing.act, name="import_act"),
+    path("r/imported/", importing.items, name="imported_items"),
+    path("r/imported/<int:item>", importing.decide_item, name="imported_item"),
     path("r/<slug:slug>/", library.reader, name="runbook"),
     path("r/<slug:slug>/v/<int:number>/", library.version, name="runbook_version"),
     path("r/<slug:slug>/v/<int:number>/publish", library.publish, name="runbook_publish"),

@@ -54,11 +54,23 @@ def _undo_run(match: re.Match[str]) -> str:
         return run
 
 
+_NOT_UTF8 = "The file is not UTF-8; it is read as"
+
+
 def _from_bytes(source: bytes) -> tuple[str, tuple[str, str] | None]:
     if source.startswith((b"\xff\xfe", b"\xfe\xff")):
         return source.decode("utf-16", errors="replace"), ("encoding.utf16", "The file is UTF-16; save it as UTF-8.")
     try:
         return source.decode("utf-8"), None
     except UnicodeDecodeError:
+        if _looks_like_mac_roman(source):
+            return source.decode("mac_roman"), ("encoding.not_utf8", f"{_NOT_UTF8} Mac Roman. Save it as UTF-8.")
         text = source.decode("cp1252", errors="replace")
-        return text, ("encoding.not_utf8", "The file is not UTF-8; it is read as Windows-1252. Save it as UTF-8.")
+        return text, ("encoding.not_utf8", f"{_NOT_UTF8} Windows-1252. Save it as UTF-8.")
+
+
+def _looks_like_mac_roman(source: bytes) -> bool:
+    """Mac Roman has its accented letters where Windows-1252 has few: more of them inside words decide."""
+    inside = re.findall(rb"(?<=[A-Za-z])[\x80-\xff](?=[A-Za-z])", source)
+    mac = sum(0x80 <= byte[0] <= 0x9F for byte in inside)
+    return mac > len(inside) - mac

@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
@@ -18,15 +17,10 @@ from incidents.access import may_operate
 from incidents.views.answers import working_on
 from runbooks import executions, library, page_queries, walk
 from runbooks.access import get_runbook_for, get_version_for, visible_runbooks
-from runbooks.compiler import compile_text
-from runbooks.compiler.encoding import decode
-from runbooks.forms import ImportForm
 from runbooks.models import Version
 from runbooks.refusals import Refused
 from runbooks.resolved import marked, pieces
 
-# A longer text does not fit into the form that publishes it; there the file is chosen once more.
-RESEND_LIMIT = 1_000_000
 RISKS = ("read", "change", "disrupt", "destroy", "blocked")
 
 
@@ -116,58 +110,6 @@ def publish(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
     library.publish(version=version, by=request.user, note=note)
     messages.success(request, f"Version {number} of {version.runbook.title} is published.")
     return redirect("runbook", slug)
-
-
-@access.needs("publish_runbooks")
-def import_document(request: HtmxRequest) -> HttpResponse:
-    """Show what a document compiles to; with `publish` (or `keep`, as drafts) store it."""
-    form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
-    if not form.is_valid():
-        return render(request, "runbooks/library/import.html", {"form": form}, status=422 if form.errors else 200)
-    body, path = form.cleaned_data["body"], form.cleaned_data["path"]
-    act = request.POST.get("act", "")
-    document: dict[str, Any] = dict(compile_text(body, path=path))
-    if act not in {"publish", "keep"} or not document["runbooks"]:
-        return render(request, "runbooks/library/preview.html", _preview(body, path, document))
-    report = library.import_text(
-        text=decode(body).text,
-        path=path,
-        by=request.user,
-        publish=act == "publish",
-        note=request.POST.get("note", "")[:300],
-    )
-    done = "Published" if act == "publish" else "Kept as drafts"
-    messages.success(request, f"{done}: {report}")
-    return redirect(_after(report))
-
-
-def _after(report: library.ImportReport) -> str:
-    """A single runbook opens; several are found on the shelf."""
-    if len(report.versions) == 1:
-        only = report.versions[0]
-        return reverse("runbook_version", args=[only.runbook.slug, only.number])
-    return reverse("runbooks")
-
-
-def _preview(body: bytes, path: str, document: dict[str, Any]) -> dict[str, Any]:
-    order = {"error": 0, "warning": 1, "info": 2}
-    return {
-        "path": path,
-        "text": "" if len(body) > RESEND_LIMIT else decode(body).text,
-        "document": document,
-        "found": [
-            {
-                "title": compiled["title"],
-                "line": compiled["line"],
-                "alerts": compiled["alerts"],
-                "steps": page_queries.steps_of(compiled),
-                "risks": _tally(page_queries.commands_of(compiled)),
-            }
-            for compiled in document["runbooks"]
-        ],
-        "findings": sorted(document["findings"], key=lambda item: (order[item["level"]], item["line"])),
-        "lost": len(document["unaccounted_lines"]),
-    }
 
 
 def _tally(commands: list[dict[str, Any]]) -> list[tuple[str, int]]:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -12,7 +11,8 @@ from django.urls import reverse
 
 from incidents import lifecycle
 from incidents.models import Incident
-from runbooks.models import Execution, Runbook, Version
+from runbooks import library
+from runbooks.models import Execution, Runbook
 from tests.runbooks.pages.conftest import DISK, HTMX, at, command, compiled, phase, shelve, step
 
 SignIn = Callable[[User], Client]
@@ -130,57 +130,11 @@ def test_a_version_keeps_its_source(browser: Client, runbook: Runbook) -> None:
     assert browser.get(reverse("runbook_version", args=[runbook.slug, 9])).status_code == 404
 
 
-def test_an_import_shows_what_the_document_becomes_before_it_stores_anything(admins: Client) -> None:
-    answer = admins.post(reverse("runbook_import"), {"name": "queue.md", "text": MARKDOWN})
-    page = answer.content.decode()
-    assert "Queue is stuck" in page
-    assert "QueueStuck" in page
-    assert "DESTROY" in page
-    assert not Runbook.objects.exists()
-
-
-def test_publishing_the_shown_text_stores_it_byte_for_byte(admins: Client) -> None:
-    upload = SimpleUploadedFile("queue.md", MARKDOWN.encode())
-    shown = admins.post(reverse("runbook_import"), {"file": upload}).context["text"]
-    # What a browser makes of a textarea: CRLF.
-    sent = {"name": "queue.md", "text": shown.replace("\n", "\r\n"), "act": "publish"}
-    answer = admins.post(reverse("runbook_import"), sent)
-    version = Version.objects.get()
-    assert answer.url == reverse("runbook_version", args=[version.runbook.slug, 1])  # type: ignore[attr-defined]
-    assert version.text == MARKDOWN
-    assert version.state == "published"
-
-
 def test_a_draft_is_published_from_its_page(admins: Client, browser: Client) -> None:
-    admins.post(reverse("runbook_import"), {"name": "queue.md", "text": MARKDOWN, "act": "keep"})
-    version = Version.objects.get()
+    [version] = library.import_text(text=MARKDOWN, path="queue.md").versions
     assert version.state == "draft"
     url = reverse("runbook_publish", args=[version.runbook.slug, 1])
     assert browser.post(url, {"note": "mine"}).status_code == 403
     admins.post(url, {"note": "first"})
     version.refresh_from_db()
     assert (version.state, version.note) == ("published", "first")
-
-
-@pytest.mark.parametrize(
-    ("sent", "sentence"),
-    [
-        ({}, "Choose a Markdown file, or paste its text."),
-        ({"text": "# x\n\n1. y\n"}, "Give the pasted text a name"),
-        ({"file": SimpleUploadedFile("a.md", b"\x00\x01\x02")}, "This is not a text file"),
-        ({"file": SimpleUploadedFile("a.md", b"# x\n" * 1_400_000)}, "larger than 5 MB"),
-    ],
-)
-def test_a_bad_import_says_what_to_do(admins: Client, sent: dict[str, object], sentence: str) -> None:
-    answer = admins.post(reverse("runbook_import"), sent)
-    assert answer.status_code == 422
-    assert sentence in answer.content.decode()
-
-
-def test_a_document_without_a_runbook_is_told_apart(admins: Client) -> None:
-    page = admins.post(
-        reverse("runbook_import"),
-        {"name": "n.md", "text": "# Contacts\n\n| who | number |\n|---|---|\n| Ana | 1 |\n", "act": "publish"},
-    )
-    assert "No runbook in this document" in page.content.decode()
-    assert not Runbook.objects.exists()
