@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import runbooks.compiler.nested  # noqa: F401 - completes the table of risk.py
-from runbooks.compiler import accounting, encoding, findings, inline, outline, review, sections, slices, titles
+from runbooks.compiler import accounting, encoding, findings, inline, lint, outline, review, sections, slices, titles
 from runbooks.compiler.blocks import Block, parse_blocks, walk
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import Document, Documents
@@ -42,6 +42,7 @@ def compile_text(text: str | bytes, *, path: str, under: slices.Under | None = N
         "checklists": context.checklists,
         "fences": [],
         "findings": [],
+        "suppressed": [],
         "prose": [],
         "unaccounted_lines": [],
     }
@@ -57,7 +58,8 @@ def compile_text(text: str | bytes, *, path: str, under: slices.Under | None = N
     accounting.settle(document, lines)
     notes = [findings.make(1, rule, "info", message) for rule, message in decoded.notes]
     found = [*notes, *findings.of_commands(document, context), *review.of_document(document, root, lines)]
-    document["findings"] = sorted(_once(found), key=lambda f: (f["line"], f["rule"]))
+    live, document["suppressed"] = lint.settle(_once(found), lines)
+    document["findings"] = sorted(live, key=lambda f: (f["line"], f["rule"]))
     return document
 
 
@@ -81,8 +83,26 @@ def title_of(blocks: list[Block], path: str) -> str:
 
 
 def compile_paths(paths: Iterable[str | Path]) -> Documents:
-    """Compile files and folders; a file that cannot be read becomes a document with one finding."""
-    return {"documents": [_compile_file(path) for path in find_files(paths)]}
+    """Compile files and folders; a file that cannot be read becomes a document with one finding.
+
+    Several documents are also read together: what they say of the same alert, and their links to each other.
+    """
+    documents = [_compile_file(path) for path in find_files(paths)]
+    by_path = {document["path"]: document for document in documents}
+    for path, finding in lint.between(documents):
+        by_path[path]["findings"].append(finding)  # type: ignore[arg-type]
+    known = lint.known_paths(documents)
+    for document in documents:
+        document["findings"] = [found for found in document["findings"] if not _leads_on(document, found, known)]
+        document["findings"].sort(key=lambda found: (found["line"], found["rule"]))
+    return {"documents": documents}
+
+
+def _leads_on(document: Document, finding: findings.Finding, known: set[str]) -> bool:
+    """A link out of the document that reaches another one of the same import."""
+    if finding["rule"] != "link.relative":
+        return False
+    return lint.reaches(document, finding["message"].split(" ")[0], known)
 
 
 def find_files(paths: Iterable[str | Path]) -> Iterator[Path]:

@@ -204,6 +204,7 @@ class Document(TypedDict):
     checklists: list[Checklist]
     fences: list[Fence]
     findings: list[Finding]
+    suppressed: list[Any]
     prose: list[Text]
     unaccounted_lines: list[int]
 

@@ -1,12 +1,66 @@
 """“Should be 0”, “Expected: PONG”: the sentence, and an assertion where a machine can judge it.
 
 Assertions: ``{"op": "equals" | "contains", "value": text}``, ``{"op": "any_of", "values": [text]}``,
+``{"op": "empty"}``,
 ``{"op": "compare", "comparator": "<" | "<=" | ">" | ">=" | "==", "value": number, "unit": text | None}``
-(the first number of the output is compared).
+(the first number of the output is compared). ``judge`` says whether an output fulfils one.
 """
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
+
+
+class Verdict(NamedTuple):
+    """``ok`` is None where only a person can say; ``reason`` says what was compared."""
+
+    ok: bool | None
+    reason: str
+
+
+_COMPARATORS = {
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+    "==": lambda a, b: a == b,
+}
+_EMPTY = re.compile(r"^(?:no output|nothing|no rows|empty)\.?$", re.IGNORECASE)
+_WORDS_OR = re.compile(r"^[\w-]+(?:,? or [\w-]+)+\.?$")
+_PLAIN = re.compile(r"^expect(?:ed)?\s*:\s*(.{3,80})$", re.IGNORECASE)
+
+
+def judge(assertion: dict[str, Any] | None, output: str) -> Verdict:
+    """Whether ``output`` fulfils ``assertion``. It never guesses: what it cannot compare is left to a person."""
+    if assertion is None:
+        return Verdict(None, "")
+    op, shown = assertion["op"], output.strip()
+    if op == "empty":
+        return Verdict(not shown, "it printed nothing" if not shown else "it printed something")
+    if op == "compare":
+        return _compare(assertion, shown)
+    values = assertion["values"] if op == "any_of" else [assertion["value"]]
+    if op == "equals":
+        lines = [line.strip() for line in shown.split("\n")]
+        ok = shown == values[0] or values[0] in lines
+    else:
+        ok = any(value.lower() in shown.lower() for value in values)
+    named = " or ".join(values)
+    return Verdict(ok, f"{named} is in the output" if ok else f"{named} is not in the output")
+
+
+def _compare(assertion: dict[str, Any], shown: str) -> Verdict:
+    numbers = re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.]*\w)", shown)
+    unit = assertion.get("unit")
+    if unit and unit not in {"%", "files", "rows"}:
+        # A unit that the output may write otherwise (GB, G, MiB) is for a person.
+        return Verdict(None, f"compare it with {assertion['value']:g} {unit}")
+    if len(set(numbers)) != 1:
+        said = "there is no number in the output" if not numbers else "there are several numbers in the output"
+        return Verdict(None, said)
+    value = float(numbers[0])
+    ok = _COMPARATORS[assertion["comparator"]](value, assertion["value"])
+    return Verdict(ok, f"{value:g} {'is' if ok else 'is not'} {assertion['comparator']} {assertion['value']:g}")
+
 
 _LEAD = re.compile(
     r"^(?:(?:expected?(?:\s+(?:output|result|response|value|status))?|output should|you should see|should|returns?|"
@@ -29,6 +83,10 @@ def assertion(text: str) -> dict[str, Any] | None:
     body = _LEAD.sub("", " ".join(text.split())).strip()
     if not body or "\n" in text.strip():
         return None
+    if _EMPTY.match(body):
+        return {"op": "empty"}
+    if _WORDS_OR.match(body) and len(body) < 60:
+        return {"op": "any_of", "values": re.split(r",? or ", body.rstrip("."))}
     number = _NUMBER.match(body)
     if number:
         return {"op": "compare", "comparator": "==", "value": float(number.group(1)), "unit": None}
@@ -39,7 +97,11 @@ def assertion(text: str) -> dict[str, Any] | None:
         return {"op": "compare", "comparator": sign, "value": float(value), "unit": unit or None}
     if _TOKEN.match(body) or len(body) < 3:
         return {"op": "equals", "value": body}
-    return _contains(body)
+    found = _contains(body)
+    if found is None and (plain := _PLAIN.match(" ".join(text.split()))) and not _VAGUE.search(plain[1]):
+        # “Expected:” and then a few words is what the command prints.
+        return {"op": "contains", "value": plain[1].strip("`\"' ")} if plain[1][0] not in "{[<>" else None
+    return found
 
 
 def _contains(body: str) -> dict[str, Any] | None:

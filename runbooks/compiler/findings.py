@@ -8,8 +8,9 @@ from runbooks.compiler.blocks import Block
 from runbooks.compiler.commands import Compiled
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import Command, Document, Finding
+from runbooks.compiler.lint import defects
 
-_ERRORS = frozenset(["shell.syntax", "sql.syntax", "promql.syntax", "logql.syntax", "lucene.syntax"])
+_ERRORS = frozenset(["shell.syntax", "sql.syntax", "promql.syntax", "logql.syntax"])
 _RENAMED_COLUMNS = re.compile(r"\b(mean|total|min|max|stddev)_time\b")
 _DB_PORTS = {"5432": "PostgreSQL", "3306": "MySQL", "6379": "Redis", "27017": "MongoDB"}
 _GLOB_URL = re.compile(r"curl\b.*?([\"'])?https?://[^\"'\s]*[?&]query=[^\"'\s]*(?:\[\d|\{)")
@@ -29,9 +30,16 @@ def of_commands(document: Document, context: Context) -> list[Finding]:
     for command in all_commands(document):
         for rule in RULES:
             out += [make(*found) for found in rule(command)]
+        out += [make(*found) for found in defects.of_command(command)]
         out += _flagged(command)
+    for runbook in document["runbooks"]:
+        for phase in runbook["phases"]:
+            for step in phase["steps"]:
+                title = f"{runbook['title']} {step['title']}"
+                out += [make(*found) for found in defects.vacuum_for_space(title, step["commands"])]
     for compiled in context.compiled.values():
         out += of_fence(compiled)
+        out += [make(*found) for found in defects.of_fence(compiled)]
     return out
 
 

@@ -119,7 +119,10 @@ def _container(invocation: Invocation, depth: int) -> Verdict | None:
     if words[index].value == "run" and not compose:
         return _run_in_new_container(invocation, index, depth)
     options, rest = _exec_words(words[index:])
-    verdict = _exec_inner(invocation, rest, depth)
+    if words[index].value == "run" and not rest:
+        verdict = Verdict("disrupt", "docker-compose run: the service's own command")
+    else:
+        verdict = _exec_inner(invocation, rest, depth)
     if programs.has_option(options, "-t") or programs.has_option(options, "--tty"):
         verdict.flag("tty", f"{family.name} exec -t")
     if compose and "-T" not in options and "--no-TTY" not in options:

@@ -2,6 +2,8 @@
 
 import re
 
+import promql_parser
+
 _AGGREGATES = "sum|avg|min|max|count|stddev|stdvar|topk|bottomk|quantile|group|count_values"
 _FUNCTIONS = (
     f"{_AGGREGATES}|rate|irate|increase|delta|idelta|deriv|predict_linear|histogram_quantile|absent|absent_over_time|"
@@ -22,6 +24,8 @@ _LUCENE_TERM = (
 )
 _LUCENE = re.compile(rf"^\s*{_LUCENE_TERM}(?:\s+(?:AND|OR|NOT|and|or|not)\s+{_LUCENE_TERM})*\s*$")
 _LUCENE_SURE = re.compile(r"\b(?:AND|OR)\b|@timestamp|\[[^\]]+ TO [^\]]+\]|:[<>]")
+_RANGE_VARIABLE = re.compile(r"\[\$\{?\w+\}?\]")
+_PLACEHOLDER = re.compile(r"<[A-Za-z][\w .-]*>")
 _NOT_RANGE = re.compile(r"[)\]]\s+by\s*\(")
 
 
@@ -88,9 +92,28 @@ def problem(kind: str, text: str) -> tuple[str, str] | None:
             return f"{kind}.syntax", f"The query has {bare.count(left)} “{left}” but {bare.count(right)} “{right}”."
     if kind == "promql" and _grouped_function(bare):
         return "promql.syntax", "“by (…)” may follow an aggregation such as sum(…) only; Prometheus refuses this query."
+    if kind == "promql" and (refused := _refused(text)):
+        return "promql.syntax", f"Prometheus refuses this query: {refused}."
     if kind == "logql" and re.match(r"^\s*\{[^}]*\}[^|]*\[\d+[smhd]\]\s*$", bare):
         return "logql.syntax", "A range such as [5m] needs a function around it, for example count_over_time(…)."
     return None
+
+
+def _refused(text: str) -> str:
+    """What Prometheus' grammar says against a query, in a few words; empty if it takes it.
+
+    Variables of dashboards and placeholders stand for what will be put there.
+    """
+    filled = _RANGE_VARIABLE.sub("[5m]", text)
+    filled = _PLACEHOLDER.sub("x", filled)
+    # What is left of a template cannot be judged before it is filled.
+    if "$" in filled or "{{" in filled or len(filled) > 4000:
+        return ""
+    try:
+        promql_parser.parse(re.sub(r"(?m)\s#[^\n\"]*$", "", filled).strip())
+    except ValueError as error:
+        return str(error).strip().rstrip(".").split("\n")[0][:120]
+    return ""
 
 
 def _grouped_function(bare: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from runbooks.compiler import inline
 from runbooks.compiler.contract import Document, Finding
 from runbooks.compiler.findings import make
+from runbooks.compiler.lint import consistency
 from runbooks.compiler.sections import Section
 
 _INCOMPLETE = re.compile(
@@ -22,6 +23,7 @@ def of_document(document: Document, root: Section, lines: list[str]) -> list[Fin
         *_contacts(document),
         *_alerts(document),
         *_endings(document),
+        *consistency.as_findings(consistency.of_document(document, root, lines)),
     ]
 
 

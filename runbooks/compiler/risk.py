@@ -67,6 +67,9 @@ def judge_source(source: str, depth: int, rule: str) -> Verdict:
 def judge(invocation: Invocation, depth: int = 0) -> Verdict:
     """The verdict of one simple command, its redirections included."""
     verdict = _judge_words(invocation, depth)
+    if invocation.stdin and verdict.risk != "blocked":
+        # What is piped in answers the questions.
+        verdict.flags.pop("interactive", None)
     for redirect in invocation.redirects:
         _judge_redirect(redirect, invocation, verdict)
     _secrets(invocation, verdict)

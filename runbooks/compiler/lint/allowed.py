@@ -1,0 +1,89 @@
+"""What a document allows: `<!-- erpops: allow RULE because REASON -->` on its own line, or beside a heading or fence.
+
+A mark holds for the block that follows it, to the next heading or the next fence's end; one that stands
+before the first heading holds for the whole document. A mark without a reason, or one that nothing needed,
+is itself a finding.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+_MARK = re.compile(r"<!--\s*erpops:\s*allow\s+([\w.-]+)(?:\s+because\s+(.*?))?\s*-->")
+_HEADING = re.compile(r"#{1,6}\s")
+_FENCE = re.compile(r"\s*(?:[-*]\s+|\d+[.)]\s+)?(```+|~~~+)")
+
+
+@dataclass(slots=True)
+class _Mark:
+    line: int
+    rule: str
+    reason: str
+    first: int
+    last: int
+    used: bool = False
+
+
+def settle(findings: list[Any], lines: list[str]) -> tuple[list[Any], list[Any]]:
+    """The findings that count, and those that the document allows, each with its `reason`."""
+    marks = _marks(lines)
+    if not marks:
+        return findings, []
+    live, allowed = [], []
+    for finding in findings:
+        mark = next((m for m in marks if m.rule == finding["rule"] and m.first <= finding["line"] <= m.last), None)
+        if mark is None or not mark.reason:
+            live.append(finding)
+            continue
+        mark.used = True
+        allowed.append({**finding, "reason": mark.reason})
+    return live + [_told(mark) for mark in marks if not mark.reason or not mark.used], allowed
+
+
+def _told(mark: _Mark) -> dict[str, Any]:
+    if not mark.reason:
+        message = f"This allows {mark.rule} without a reason, so it is not allowed."
+        suggestion = f"Write <!-- erpops: allow {mark.rule} because … -->."
+        return _finding(mark.line, "allow.no-reason", "warning", message, suggestion)
+    message = f"Nothing here needs {mark.rule} to be allowed."
+    return _finding(mark.line, "allow.unused", "info", message, "Remove the mark.")
+
+
+def _finding(line: int, rule: str, level: str, message: str, suggestion: str) -> dict[str, Any]:
+    return {"line": line, "rule": rule, "level": level, "message": message, "suggestion": suggestion}
+
+
+def _marks(lines: list[str]) -> list[_Mark]:
+    found = []
+    first_heading = next((n for n, line in enumerate(lines, 1) if _HEADING.match(line)), len(lines) + 1)
+    for number, line in enumerate(lines, 1):
+        if "erpops:" not in line or not (match := _MARK.search(line)):
+            continue
+        last = len(lines) if number < first_heading else _end(lines, number)
+        first = 1 if number < first_heading else number
+        found.append(_Mark(number, match[1], (match[2] or "").strip(), first, last))
+    return found
+
+
+def _end(lines: list[str], start: int) -> int:
+    """The last line of the block behind line `start`: a fence to its end, else to the next blank line or heading."""
+    fence, seen = "", False
+    for number in range(start + 1, len(lines) + 1):
+        line = lines[number - 1]
+        mark = _FENCE.match(line)
+        if fence:
+            if mark and line.strip().startswith(fence) and line.strip() == mark[1]:
+                return number
+        elif mark:
+            fence = mark[1]
+        elif _HEADING.match(line):
+            if seen:
+                return number - 1
+            seen = True
+        elif not line.strip() and seen:
+            following = next((each for each in lines[number:] if each.strip()), "")
+            if not _FENCE.match(following):
+                return number
+        elif line.strip():
+            seen = True
+    return len(lines)
