@@ -211,6 +211,7 @@ EGRESS_ALLOW = env.names("ERPOPS_EGRESS_ALLOW")
 # Where the first admin is reached; used once, by `manage.py prepare` on an empty database.
 ADMIN_EMAIL = env.text("ERPOPS_ADMIN_EMAIL")
 RUNBOOKS_DIR = env.text("ERPOPS_RUNBOOKS_DIR")
+PROGRAMS = env.text("ERPOPS_PROGRAMS")
 INGEST_MAX_BYTES = env.number("ERPOPS_INGEST_MAX_BYTES", 1_048_576, least=1024)
 WORKER_QUEUES = env.names("ERPOPS_QUEUES", "env.self,checks")
 

@@ -1,4 +1,10 @@
+from pathlib import Path
+
 from django.apps import AppConfig
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from runbooks.compiler import programs
 
 
 class RunbooksConfig(AppConfig):
@@ -14,6 +20,7 @@ class RunbooksConfig(AppConfig):
         from runbooks.executors import executors, shell, sql
         from runbooks.views import room as runbook_room
 
+        _own_programs()
         steps.add("runbooks", bootstrap.prepare)
         sse.feeds.add("run", output.RunFeed())
         sse.feeds.add("execution", procedures.ProcedureFeed())
@@ -30,3 +37,13 @@ class RunbooksConfig(AppConfig):
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
+
+
+def _own_programs() -> None:
+    """The installation's own table of programs; a broken one stops the start with a sentence."""
+    if not settings.PROGRAMS:
+        return
+    try:
+        programs.use(Path(settings.PROGRAMS))
+    except programs.BadTable as error:
+        raise ImproperlyConfigured(f"ERPOPS_PROGRAMS: {error}") from error

@@ -117,6 +117,17 @@ def text(*, run: CommandRun) -> Iterator[bytes]:
         yield bytes(data)
 
 
+def beginning(*, run: CommandRun, limit: int) -> str:
+    """The first `limit` bytes of what it printed, as text; the worker's own lines left out."""
+    kept = b""
+    rows = OutputChunk.objects.filter(run=run).exclude(stream="sys").order_by("seq").values_list("data", flat=True)
+    for data in rows.iterator(50):
+        kept += bytes(data)
+        if len(kept) >= limit:
+            break
+    return kept[:limit].decode("utf-8", "replace")
+
+
 def line_html(line: Line) -> str:
     """A line as the output viewer takes it."""
     return (

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import chain
 from typing import Any
@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from incidents import markdown
 from runbooks import needed, units
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
+from runbooks.compiler.expected import judge
 from runbooks.gate import rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, marked, pieces
@@ -47,6 +48,16 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """What a command should print. `ok` is None as long as only a person can say; `reason` says what was compared."""
+
+    text: str
+    assertion: dict[str, Any] | None = None
+    ok: bool | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class CommandView:
     """One command of a step with its attempts, newest first. `because` says why it cannot run here."""
 
@@ -60,7 +71,7 @@ class CommandView:
     text: str
     pieces: list[Piece]
     warnings: list[str]
-    expected: list[str]
+    expected: list[Expectation]
     notes: list[str]
     missing: list[str]
     runs: list[CommandRun] = field(default_factory=list)
@@ -335,11 +346,20 @@ def _command(
         text=command["text"],
         pieces=pieces(command["text"], asked, values),
         warnings=[_FLAGS[flag] for flag in command["flags"] if flag in _FLAGS] + command["told"] + effects,
-        expected=[_LEAD.sub("", item["text"]) for item in command["expected"]],
+        expected=[Expectation(_LEAD.sub("", item["text"]), item["assertion"]) for item in command["expected"]],
         notes=[note["text"] for note in command.get("notes", []) if note["text"] != command.get("label")],
         missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),
         runs=list(runs),
     )
+
+
+def judged(expected: Iterable[Expectation], output: str) -> list[Expectation]:
+    """The expectations beside what a command printed: a suggestion for the operator, never a decision."""
+    found = []
+    for item in expected:
+        verdict = judge(item.assertion, output)
+        found.append(replace(item, ok=verdict.ok, reason=verdict.reason))
+    return found
 
 
 def digest(command: CommandView) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from runbooks.views import commands, importing, library, procedures, room, runs, steps
+from runbooks.views import commands, importing, library, lint, procedures, room, runs, steps
 
 
 def _walk(below: str) -> list[URLPattern]:
@@ -46,6 +46,8 @@ urlpatterns = [
     path("r/import/<int:batch>/publish", importing.publish, name="import_publish"),
     path("r/import/<int:batch>/discard", importing.discard, name="import_discard"),
     path("r/import/<int:batch>/file/<int:file>", importing.act, name="import_act"),
+    path("r/rules/", lint.index, name="lint_rules"),
+    path("r/rules/<str:name>/", lint.rule, name="lint_rule"),
     path("r/imported/", importing.items, name="imported_items"),
     path("r/imported/<int:item>", importing.decide_item, name="imported_item"),
     path("r/<slug:slug>/", library.reader, name="runbook"),

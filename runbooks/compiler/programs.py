@@ -1,4 +1,7 @@
-"""Reads ``programs.toml`` and answers what one invocation of a listed program does."""
+"""Reads ``programs.toml`` and answers what one invocation of a listed program does.
+
+An installation may have a table of its own, whose lines win: see ``use``.
+"""
 
 import re
 import tomllib
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from runbooks.compiler.contract import Risk
+from runbooks.compiler.flags import ORDER as FLAG_ORDER
 from runbooks.compiler.verdict import RANK, Verdict
 
 _TABLE = Path(__file__).with_name("programs.toml")
@@ -44,10 +48,55 @@ class Table:
     redis: dict[str, str]
 
 
+class BadTable(ValueError):
+    """A table of an installation that cannot be used; the message names the file and what is wrong."""
+
+
+def use(path: Path | None) -> None:
+    """Read ``path`` beside the table that comes with erpops; its lines win. None goes back to ours alone.
+
+    Raises BadTable. Must be called before anything is compiled; what is compiled already stays as it is.
+    """
+    _own.clear()
+    _own.update(_read_own(path) if path is not None else {})
+    table.cache_clear()
+
+
+_own: dict[str, Any] = {}
+
+
+def _read_own(path: Path) -> dict[str, Any]:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadTable(f"{path}: {error}") from error
+    unknown = data.keys() - {"alone", "family"}
+    if unknown:
+        raise BadTable(f"{path}: write [alone] or [family.NAME.sub], not [{sorted(unknown)[0]}].")
+    rules = list(data.get("alone", {}).items())
+    for name, family in data.get("family", {}).items():
+        rules += [(f"{name} {sub}", rule) for sub, rule in family.get("sub", {}).items()]
+    for name, rule in rules:
+        _check_rule(path, name, rule)
+    return data
+
+
+def _check_rule(path: Path, name: str, rule: object) -> None:
+    words = {word for clause in clauses(rule) for word in clause.words} if isinstance(rule, str) and rule else None
+    allowed = {*RANK, *FLAG_ORDER, "plain", "bounded"}
+    if words is None or not words <= allowed:
+        wrong = sorted(words - allowed)[0] if words else rule
+        raise BadTable(f"{path}: {name} = {rule!r}: {wrong} is neither a risk ({', '.join(RANK)}) nor a flag.")
+
+
 @cache
 def table() -> Table:
     with _TABLE.open("rb") as file:
         data = tomllib.load(file)
+    data["alone"] |= _own.get("alone", {})
+    for name, entry in _own.get("family", {}).items():
+        ours = data["family"].setdefault(name, {"sub": {}})
+        ours["sub"] |= entry.get("sub", {})
     families: dict[str, Family] = {}
     for name, entry in data["family"].items():
         family = _family(name, entry)
@@ -91,6 +140,8 @@ def has_option(args: Sequence[str], option: str, *, exact: bool = False) -> bool
     """True if ``option`` is among ``args``: alone, with ``=value``, or in a cluster such as ``-it``."""
     if option == "ARGS":
         return any(not a.startswith("-") for a in args)
+    if option == "INTERVAL":
+        return sum(a.isdecimal() for a in args) == 1
     if "=" in option:
         name, _, value = option.partition("=")
         return option in args or any(a == name and b == value for a, b in pairwise(args))

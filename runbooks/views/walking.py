@@ -15,13 +15,16 @@ from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
-from runbooks import addresses, crossings, needed, page_queries, runner, step_views, walk
+from runbooks import addresses, crossings, needed, output, page_queries, runner, step_views, walk
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.refusals import Refused
 from runbooks.views.viewer import Viewer, viewer
 
+# How much of an output is compared with what was expected.
+JUDGED_BYTES = 65_536
+_ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED}
 # Every way in which the writers refuse an act with a sentence for a person.
 REFUSALS = (Refused, IllegalMove, NotAllowed)
 
@@ -109,10 +112,18 @@ class Walk:
             replace(
                 command,
                 viewer=self._viewer(command.latest),
+                expected=self._judged(command),
                 changed=self.changed[f"act-{command.index}"] or self.refused_at == command.index,
             )
             for command in self.step.commands
         ]
+
+    def _judged(self, command: step_views.CommandView) -> list[step_views.Expectation]:
+        """The expectations, judged once the latest attempt has ended by itself."""
+        run = command.latest
+        if run is None or run.status not in _ENDED or not any(item.assertion for item in command.expected):
+            return command.expected
+        return step_views.judged(command.expected, output.beginning(run=run, limit=JUDGED_BYTES))
 
     @property
     def own_commands(self) -> list[step_views.CommandView]:

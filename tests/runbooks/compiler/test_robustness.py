@@ -37,6 +37,53 @@ def test_any_text_compiles_and_is_fully_accounted_for(text: str) -> None:
     assert compile_text(text, path="any.md") == document
 
 
+# Documents of real trouble: deep lists, torn fences, damaged letters, lines that never end, control characters.
+_WORD = st.text(alphabet=st.characters(codec="utf-8"), max_size=20)
+_CONTROL = st.sampled_from(["\x00", "\x07", "\x1b[31m", "\x85", "\u2028", "\ufeff", "\r", "\x0b", "\x0c", "\ud7ff"])
+_LONG = st.integers(200, 4000).flatmap(
+    lambda n: st.sampled_from(["x" * n, "a b " * n, "`" * n, "- " * n, "> " * (n // 20)])
+)
+_NESTED = st.builds(
+    lambda depth, piece: "\n".join("  " * level + "- " + piece for level in range(depth)), st.integers(1, 12), _WORD
+)
+_FENCE = st.builds(
+    lambda indent, mark, tag, body, close: f"{indent}{mark}{tag}\n{indent}{body}\n{indent}{close}",
+    st.sampled_from(["", " ", "   ", "      ", "\t"]),
+    st.sampled_from(["```", "````", "~~~", "``"]),
+    st.sampled_from(["", "bash", "sql", "console", "promql", "yaml", "{note}", "bash {x=y}"]),
+    st.sampled_from(PIECES) | _WORD,
+    st.sampled_from(["```", "````", "~~~", "", "``` x"]),
+)
+_FRONT = st.sampled_from(["---\ntitle: a\n---", "---\n: :\n---", "---\ntitle: [\n", "+++\ntitle = 'a'\n+++"])
+WILD = st.builds(
+    lambda front, parts: "\n".join([*front, *parts]),
+    st.lists(_FRONT, max_size=1),
+    st.lists(st.sampled_from(PIECES) | _WORD | _CONTROL | _LONG | _NESTED | _FENCE, max_size=25),
+)
+ENCODINGS = st.sampled_from(["utf-8", "utf-16", "latin-1", "cp1252", "mac_roman"])
+
+
+def _compiles_without_loss(text: str, encoding: str) -> None:
+    data = text.encode(encoding, "replace")
+    document = compile_text(data, path="any.md")
+    assert document["unaccounted_lines"] == []
+    json.dumps(document)
+
+
+@settings(max_examples=500, deadline=None)
+@given(WILD, ENCODINGS)
+def test_five_hundred_wild_documents_compile_and_lose_no_line(text: str, encoding: str) -> None:
+    _compiles_without_loss(text, encoding)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@settings(max_examples=10_000, deadline=None)
+@given(WILD, ENCODINGS)
+def test_ten_thousand_wild_documents_compile_and_lose_no_line(text: str, encoding: str) -> None:
+    _compiles_without_loss(text, encoding)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_compile(data: bytes) -> None:
