@@ -37,6 +37,8 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "edit_sources": frozenset({ADMIN}),
     "edit_checks": frozenset({ADMIN}),
     "mute_checks": _WORKING,
+    "propose_runbooks": _STAFF,
+    "review_runbooks": frozenset({LEAD, ADMIN}),
     "publish_runbooks": frozenset({ADMIN}),
     "see_audit": frozenset({ADMIN, LEAD}),
     "read_status": frozenset(ROLES),
@@ -106,6 +108,12 @@ def staff() -> QuerySet[User]:
 def solo_mode() -> bool:
     """Whether exactly one active person could approve; ends by itself when a second appears."""
     return get_user_model().objects.filter(is_active=True, groups__name=LEAD).distinct().count() == 1
+
+
+def solo_reviewer(user: Any) -> bool:
+    """Whether nobody else is there who could review a runbook; ends by itself when somebody is."""
+    others = get_user_model().objects.filter(is_active=True, groups__name__in=CAPABILITIES["review_runbooks"])
+    return not others.exclude(pk=user.pk).exists()
 
 
 def granted_ids(user: Any, permission: str, model: type[Model]) -> Any:

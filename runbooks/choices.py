@@ -13,8 +13,10 @@ class Risk(TextChoices):
 
 class VersionState(TextChoices):
     DRAFT = "draft", "Draft"
+    IN_REVIEW = "in_review", "In review"
     PUBLISHED = "published", "Published"
     SUPERSEDED = "superseded", "Superseded"
+    REJECTED = "rejected", "Rejected"
 
 
 class ImportState(TextChoices):

@@ -165,9 +165,13 @@ def standing(batch: Import) -> list[Standing]:
     found = []
     for file in batch.files.all():
         staged = importing.staged_of(file)
-        gone = staging.vanished(file.compiled, staged, prefix=importing.PREFIX)
+        gone = [] if file.decisions.get("exported") else _vanished(file, staged)
         found.append(Standing(file, staged, gone))
     return found
+
+
+def _vanished(file: ImportFile, staged: list[Staged]) -> list[Runbook]:
+    return staging.vanished(file.compiled, staged, prefix=importing.PREFIX)
 
 
 def item_groups(items: QuerySet[ImportedItem]) -> list[tuple[str, list[ImportedItem]]]:

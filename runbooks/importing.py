@@ -40,7 +40,7 @@ def begin(*, brought: Brought, source: str, by: User) -> Import:
                 raw=body,
                 text=text,
                 compiled=dict(compile_text(body, path=path)),
-                decisions={"kinds": kept, "dismissed": {}, "manual": []},
+                decisions={"kinds": kept, "dismissed": {}, "manual": [], "exported": brought.manifest.get(path)},
             )
         audit.record(action="runbook.import.begin", target=f"import:{batch.pk}", by=by, files=len(brought.documents))
     return batch
@@ -132,6 +132,8 @@ def finish(*, batch: Import, take: Iterable[str], publish: bool, note: str, by: 
 def staged_of(file: ImportFile) -> list[staging.Staged]:
     """The runbooks of a file as they would be stored, with what a person decided about them."""
     decisions = file.decisions
+    if exported := decisions.get("exported"):
+        return staging.stage_exported(file.text, exported, path=file.path)
     found = staging.stage(file.compiled, file.text, prefix=PREFIX)
     kinds = decisions.get("kinds", {})
     return [

@@ -13,16 +13,36 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils.text import slugify
 
-from erpops import audit, clock
+from erpops import access, audit, clock
 from erpops.clock import Now
-from runbooks import matching, staging
+from erpops.transitions import Machine
+from runbooks import differences, matching, search, staging
 from runbooks.choices import VersionState
 from runbooks.compiler import compile_text
 from runbooks.models import Runbook, Version
+from runbooks.refusals import Refused
 from runbooks.staging import Content, Staged, title_of
 
 BUILTIN = Path(__file__).parent / "library"
 _IMPORT_LOCK = 7_267_011
+
+
+V = VersionState
+STATE = Machine(
+    {
+        V.DRAFT: {V.IN_REVIEW, V.REJECTED},
+        V.IN_REVIEW: {V.REJECTED},
+    },
+    field="state",
+)
+
+
+class Outdated(Refused):
+    """Somebody else has saved a newer version meanwhile: `latest`."""
+
+    def __init__(self, latest: Version) -> None:
+        super().__init__(f"Version {latest.number} was saved while you were writing.", code="outdated")
+        self.latest = latest
 
 
 @dataclass
@@ -107,20 +127,28 @@ def _one_import_at_a_time() -> None:
 def publish(*, version: Version, by: User | None, note: str = "") -> bool:
     """Make `version` the one that new executions walk; False if it is already.
 
-    The version before it is superseded; executions of it go on as they are.
+    The version before it is superseded; executions of it go on as they are. A person who wrote a version
+    that lowers a risk or brings in something that destroys does not publish it alone: Refused.
     """
     with transaction.atomic():
         runbook = Runbook.objects.select_for_update().get(pk=version.runbook_id)
         if runbook.current_id == version.pk:
             return False
+        if by is not None and needs_second(version, by):
+            raise Refused(
+                "It lowers a risk or brings in something that destroys, so somebody else than its author publishes it."
+            )
         versions = Version.objects.filter(runbook=runbook)
         versions.filter(state=VersionState.PUBLISHED).update(state=VersionState.SUPERSEDED)
-        versions.filter(pk=version.pk).update(state=VersionState.PUBLISHED, note=note or version.note)
-        version.refresh_from_db(fields=["state", "note"])
+        versions.filter(pk=version.pk).update(
+            state=VersionState.PUBLISHED, note=note or version.note, reviewed_by=by or version.reviewed_by
+        )
+        version.refresh_from_db(fields=["state", "note", "reviewed_by"])
         compiled = version.compiled
         runbook.current, runbook.archived = version, False
         runbook.title, runbook.kind, runbook.alerts = title_of(compiled), compiled["kind"], _alerts(compiled)
         runbook.save(update_fields=["current", "archived", "title", "kind", "alerts"])
+        search.index(runbook)
         matching.look_again()
         audit.record(
             action="runbook.publish",
@@ -131,6 +159,75 @@ def publish(*, version: Version, by: User | None, note: str = "") -> bool:
         )
     version.runbook = runbook
     return True
+
+
+def needs_second(version: Version, by: User) -> bool:
+    """Whether `by` may not publish `version` alone: they wrote it, it is riskier said, and somebody else is there."""
+    current = version.runbook.current
+    if not version.edited or version.created_by_id != by.pk or access.solo_reviewer(by):
+        return False
+    before = current.compiled if current else {**version.compiled, "phases": []}
+    return differences.needs_second_person(differences.semantic(before, version.compiled))
+
+
+def draft(*, runbook: Runbook, base: int, text: str, note: str, by: User) -> Version:
+    """Keep an edited text as the next version. The same text again is the version that it was.
+
+    `base` is the number of the newest version that the author knew: Outdated when there is a newer one,
+    Refused when the text holds no runbook.
+    """
+    with transaction.atomic():
+        Runbook.objects.select_for_update().get(pk=runbook.pk)
+        latest = runbook.versions.order_by("-number").first()
+        if latest is not None and latest.number != base:
+            raise Outdated(latest)
+        content = _alone(text, latest)
+        known = runbook.versions.filter(sha256=content.sha256).exclude(state=VersionState.REJECTED).first()
+        if known is not None:
+            return known
+        return _next_version(runbook, content, by=by, note=note[:300], action="runbook.draft", edited=True)
+
+
+def create(*, text: str, note: str, by: User) -> Version:
+    """A new runbook from a text of its own, as a draft. Refused when the text holds no runbook."""
+    content = _alone(text, None)
+    with transaction.atomic():
+        slug = _free_slug(title_of(content.compiled))
+        runbook = _create(content.compiled, f"own:{slug}")
+        return _next_version(runbook, content, by=by, note=note[:300], action="runbook.draft", edited=True)
+
+
+def restore(*, version: Version, by: User) -> Version:
+    """The text of an older version as the next one."""
+    with transaction.atomic():
+        runbook = Runbook.objects.select_for_update().get(pk=version.runbook_id)
+        content = Content(version.text, version.under, version.given, version.compiled, version.findings)
+        note = f"Restores version {version.number}."
+        return _next_version(runbook, content, by=by, note=note, action="runbook.restore", edited=True)
+
+
+def propose(*, version: Version, note: str, by: User) -> None:
+    """Ask for a review of a draft, with what changed and why."""
+    if not note.strip():
+        raise Refused("Say what changed and why: the reviewer reads it first.")
+    with transaction.atomic():
+        STATE.require(version, to=VersionState.IN_REVIEW, note=note.strip()[:300])
+        audit.record(action="runbook.propose", target=f"runbook:{version.runbook.slug}", by=by, version=version.number)
+
+
+def reject(*, version: Version, reason: str, by: User) -> None:
+    """Send a version back, with the reason."""
+    if not reason.strip():
+        raise Refused("Say why: the author reads it.")
+    with transaction.atomic():
+        STATE.require(version, to=VersionState.REJECTED, review=reason.strip()[:300], reviewed_by=by)
+        audit.record(
+            action="runbook.reject",
+            target=f"runbook:{version.runbook.slug}",
+            by=by,
+            version=version.number,
+            reason=reason.strip()[:300],
+        )
 
 
 def install_builtin() -> ImportReport:
@@ -159,6 +256,14 @@ def install_builtin() -> ImportReport:
 def verified(*, runbook_id: int) -> None:
     """A walk of the runbook came to its end without a failed step."""
     Runbook.objects.filter(pk=runbook_id).update(verified_at=Now())
+
+
+def _alone(text: str, latest: Version | None) -> Content:
+    under, given = (latest.under, latest.given) if latest else (None, {})
+    try:
+        return staging.compiled_alone(text.replace("\r\n", "\n"), path="edited.md", under=under, given=given)
+    except ValueError as error:
+        raise Refused(str(error)) from error
 
 
 def _create(compiled: Mapping[str, Any], origin: str) -> Runbook:

@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
-from runbooks import walk
+from runbooks import search, walk
 from runbooks.choices import ExecutionStatus, Risk, VersionState
 from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun, Version
 
@@ -34,8 +34,8 @@ class Card:
 
 
 def cards(runbooks: QuerySet[Runbook], *, limit: int | None = None) -> list[Card]:
-    """The published ones among `runbooks` by title, with their figures; two queries however many there are."""
-    found = list(runbooks.filter(current__isnull=False).select_related("current").order_by("title")[:limit])
+    """The published ones among `runbooks` with their figures; two queries however many there are."""
+    found = list(runbooks.filter(current__isnull=False).select_related("current")[:limit])
     figures: dict[int, dict[str, Any]] = {
         row["version__runbook"]: dict(row)
         for row in Execution.objects.filter(version__runbook__in=[r.pk for r in found])
@@ -82,15 +82,19 @@ def highest_risk(risks: Iterable[str]) -> str:
     return next((risk.value for risk in reversed(_RISKS) if risk in present), "blocked" if present else "")
 
 
-def search(runbooks: QuerySet[Runbook], *, text: str, alert: str = "") -> QuerySet[Runbook]:
-    """Those whose title, alerts or text hold every word of `text`, and that name `alert` if one is given."""
+def find(runbooks: QuerySet[Runbook], *, text: str, alert: str = "") -> QuerySet[Runbook]:
+    """Those that hold every word of `text`, best first, and that name `alert` if one is given."""
     if alert:
         runbooks = runbooks.filter(alerts__contains=[alert])
-    for word in text.split()[:8]:
-        runbooks = runbooks.filter(
-            Q(title__icontains=word) | Q(alerts__icontains=word) | Q(current__text__icontains=word)
-        )
-    return runbooks
+    return search.find(runbooks, text) if text else runbooks.order_by("title")
+
+
+def waiting(runbooks: QuerySet[Runbook]) -> list[Version]:
+    """Proposals first, then drafts that nobody has asked a review for, the oldest first."""
+    open_states = [VersionState.IN_REVIEW, VersionState.DRAFT]
+    rows = Version.objects.filter(runbook__in=runbooks, state__in=open_states).select_related("runbook", "created_by")
+    found = rows.defer("text", "compiled", "findings").order_by("created_at")[:300]
+    return sorted(found, key=lambda version: version.state != VersionState.IN_REVIEW)
 
 
 def versions(runbook: Runbook) -> list[Version]:

@@ -84,6 +84,16 @@ def stage(document: Mapping[str, Any], text: str, *, prefix: str) -> list[Staged
     ]
 
 
+def stage_exported(text: str, entry: Mapping[str, Any], *, path: str) -> list[Staged]:
+    """The runbook of a file of an exported library, as it was there; none if there is no runbook in the text."""
+    try:
+        content = compiled_alone(text, path=path, under=entry["under"], given=entry["given"])
+    except ValueError:
+        return []
+    runbook = Runbook.objects.filter(origin=entry["origin"]).first()
+    return [_staged(entry["origin"], 1, content, runbook)]
+
+
 def vanished(document: Mapping[str, Any], staged: Iterable[Staged], *, prefix: str) -> list[Runbook]:
     """Runbooks that came from this file before and are not in it any more."""
     here = {item.runbook.pk for item in staged if item.runbook}

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from runbooks.compiler import SUFFIXES, find_files
+from runbooks.exporting import MANIFEST, read_manifest
 
 FILE_LIMIT = 10 * 1024 * 1024
 TOTAL_LIMIT = 40 * 1024 * 1024
@@ -29,6 +30,8 @@ class Brought:
     """Documents by path, and a sentence for each thing that could not be taken."""
 
     documents: dict[str, bytes] = field(default_factory=dict)
+    # Of an exported library: what its files are, by path.
+    manifest: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
     def add(self, path: str, body: bytes) -> None:
@@ -127,6 +130,9 @@ def _head(git: Path) -> str:
 def _unpack(body: bytes, name: str, brought: Brought) -> None:
     try:
         with zipfile.ZipFile(BytesIO(body)) as archive:
+            if MANIFEST in archive.namelist():
+                with archive.open(MANIFEST) as file:
+                    brought.manifest = read_manifest(file.read(FILE_LIMIT))
             for path, text in _entries(archive, brought):
                 brought.add(path, text)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):

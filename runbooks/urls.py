@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from runbooks.views import commands, importing, library, lint, procedures, room, runs, steps
+from runbooks.views import commands, editor, importing, library, lint, procedures, room, runs, shelves, steps
 
 
 def _walk(below: str) -> list[URLPattern]:
@@ -48,11 +48,24 @@ urlpatterns = [
     path("r/import/<int:batch>/file/<int:file>", importing.act, name="import_act"),
     path("r/rules/", lint.index, name="lint_rules"),
     path("r/rules/<str:name>/", lint.rule, name="lint_rule"),
+    path("r/new", editor.new, name="runbook_new"),
+    path("r/preview", editor.preview, name="runbook_preview_new"),
+    path("r/review/", shelves.waiting, name="runbooks_waiting"),
+    path("r/conflicts/", shelves.conflicts, name="runbooks_conflicts"),
+    path("r/gaps/", shelves.missing, name="runbooks_gaps"),
+    path("r/export.zip", shelves.export_all, name="runbooks_export"),
     path("r/imported/", importing.items, name="imported_items"),
     path("r/imported/<int:item>", importing.decide_item, name="imported_item"),
     path("r/<slug:slug>/", library.reader, name="runbook"),
     path("r/<slug:slug>/v/<int:number>/", library.version, name="runbook_version"),
     path("r/<slug:slug>/v/<int:number>/publish", library.publish, name="runbook_publish"),
+    path("r/<slug:slug>/v/<int:number>/propose", editor.propose, name="runbook_propose"),
+    path("r/<slug:slug>/v/<int:number>/reject", editor.reject, name="runbook_reject"),
+    path("r/<slug:slug>/v/<int:number>/restore", editor.restore, name="runbook_restore"),
+    path("r/<slug:slug>/diff/<int:old>/<int:new>/", editor.difference, name="runbook_diff"),
+    path("r/<slug:slug>/edit", editor.edit, name="runbook_edit"),
+    path("r/<slug:slug>/preview", editor.preview, name="runbook_preview"),
+    path("r/<slug:slug>/export.md", shelves.export, name="runbook_export"),
     path("r/<slug:slug>/start", library.start_in, name="runbook_start"),
     path("i/<int:number>/runbooks/", room.finder, name="walk_finder"),
     path("i/<int:number>/runbooks/<slug:slug>/start", room.start, name="walk_start"),

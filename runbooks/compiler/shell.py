@@ -20,6 +20,7 @@ ANGLE = re.compile(
     r"|(?<=[/:=@.,_-])<([A-Za-z][\w .:-]{0,60}?)>"
 )
 CHOICE = re.compile(r"(?<=\s)\[([\w./-]+(?:\|[\w./-]+)+)\](?=\s|$)")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 TEMPLATE = re.compile(r"\{\{-?\s*([A-Za-z_][\w .-]*?)\s*-?\}\}")
 
 
@@ -90,7 +91,10 @@ def mask(text: str) -> str:
         size = len(match.group().encode())
         return "_" * size
 
-    return CHOICE.sub(same_size, TEMPLATE.sub(same_size, ANGLE.sub(same_size, text)))
+    masked = CHOICE.sub(same_size, TEMPLATE.sub(same_size, ANGLE.sub(same_size, text)))
+    # The grammar's scanner asks the C library about each character as if it were a byte: one that is none
+    # may end the process. No such character means anything to a shell.
+    return _BEYOND_ASCII.sub(same_size, masked)
 
 
 def parse_unit(text: str, first: int, last: int) -> Unit:

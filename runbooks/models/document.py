@@ -2,6 +2,8 @@
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 
@@ -25,9 +27,11 @@ class Runbook(models.Model):
     archived = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     verified_at = models.DateTimeField(null=True, blank=True)
+    search = SearchVectorField(null=True)
 
     class Meta:
         ordering = ["title"]
+        indexes = [GinIndex(fields=["search"], name="runbook_search")]
 
     def __str__(self) -> str:
         return self.title
@@ -54,6 +58,9 @@ class Version(models.Model):
     note = models.CharField(max_length=300, blank=True, default="")
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    # Who looked at it last, and what they said.
+    reviewed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    review = models.CharField(max_length=300, blank=True, default="")
 
     class Meta:
         ordering = ["runbook", "-number"]

@@ -13,9 +13,9 @@ from erpops import access
 from erpops.htmx import HtmxRequest, page
 from erpops.transitions import IllegalMove
 from incidents import markdown
-from incidents.access import may_operate
+from incidents.access import may_operate, visible_environments
 from incidents.views.answers import working_on
-from runbooks import executions, library, page_queries, walk
+from runbooks import executions, library, page_queries, search, walk
 from runbooks.access import get_runbook_for, get_version_for, visible_runbooks
 from runbooks.models import Version
 from runbooks.refusals import Refused
@@ -29,7 +29,7 @@ RISKS = ("read", "change", "disrupt", "destroy", "blocked")
 def index(request: HtmxRequest) -> HttpResponse:
     """The shelf, searched by `q` and narrowed by `alert` and `kind`."""
     asked, alert, kind = (request.GET.get(name, "").strip()[:200] for name in ("q", "alert", "kind"))
-    shelf = page_queries.search(visible_runbooks(request.user), text=asked, alert=alert)
+    shelf = page_queries.find(visible_runbooks(request.user), text=asked, alert=alert)
     found = page_queries.cards(shelf)
     kinds = sorted({card.runbook.kind for card in found})
     context = {
@@ -38,7 +38,9 @@ def index(request: HtmxRequest) -> HttpResponse:
         "kind": kind,
         "kinds": kinds,
         "cards": [card for card in found if not kind or card.runbook.kind == kind],
+        "codes": search.codes(asked),
         "may_import": access.can(request.user, "publish_runbooks"),
+        "tab": "all",
     }
     return page(request, "runbooks/library/index.html", "runbooks/library/_shelf.html", context)
 
@@ -76,9 +78,16 @@ def _read(request: HtmxRequest, version: Version, *, source: bool = False) -> Ht
         "risks": _tally(commands),
         "source": version.text.splitlines() if source else None,
         "incidents": [item for item in incidents if may_operate(request.user, item.environment)],
-        "may_publish": access.can(request.user, "publish_runbooks"),
+        "may_publish": access.can(request.user, "review_runbooks"),
+        "places": _places(request.user) if access.can(request.user, "run_commands") else [],
+        "may_propose": access.can(request.user, "propose_runbooks"),
+        "needs_second": library.needs_second(version, request.user),
     }
     return render(request, "runbooks/library/reader.html", context)
+
+
+def _places(user: Any) -> list[Any]:
+    return [place for place in visible_environments(user) if may_operate(user, place)]
 
 
 @require_POST
@@ -102,12 +111,16 @@ def start_in(request: HtmxRequest, slug: str) -> HttpResponse:
 
 
 @require_POST
-@access.needs("publish_runbooks")
+@access.needs("review_runbooks")
 def publish(request: HtmxRequest, slug: str, number: int) -> HttpResponse:
     """Make a version the one that new executions walk."""
     version = get_version_for(request.user, slug, number)
     note = request.POST.get("note", "").strip()[:300]
-    library.publish(version=version, by=request.user, note=note)
+    try:
+        library.publish(version=version, by=request.user, note=note)
+    except Refused as error:
+        messages.error(request, str(error))
+        return redirect("runbook_version", slug, number)
     messages.success(request, f"Version {number} of {version.runbook.title} is published.")
     return redirect("runbook", slug)
 

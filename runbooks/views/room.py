@@ -49,7 +49,7 @@ def _finder(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     """Matches, or what a search finds; `asked` is what was searched for."""
     asked = request.GET.get("q", "").strip()[:200]
     suggestions = page_queries.suggestions(incident)
-    shelf = page_queries.search(visible_runbooks(request.user), text=asked) if asked else None
+    shelf = page_queries.find(visible_runbooks(request.user), text=asked) if asked else None
     return {
         "suggestions": suggestions,
         "asked": asked,

@@ -97,6 +97,14 @@ def test_any_shell_text_is_read_or_refused(text: str) -> None:
     assert len(contexts(text)) == len(text)
 
 
+def test_characters_beyond_bytes_do_not_reach_the_grammar() -> None:
+    for _ in range(300):
+        parse_unit("<\U001065eb{\U000d4edc", 0, 0)
+    unit = parse_unit("echo grün “ok” 日本 > größe.txt", 0, 0)
+    assert [word.value for word in unit.invocations[0].words] == ["echo", "grün", "“ok”", "日本"]
+    assert unit.invocations[0].redirects[0].target == "größe.txt"
+
+
 def test_words_of_every_line_are_somewhere_in_the_output() -> None:
     text = "# A\n\nIntro alpha.\n\n## Diagnosis\n\nBefore beta.\n\n1. Look\n\n   Inside gamma.\n"
     text += "\n   | x | delta |\n   |---|---|\n"

@@ -14,7 +14,7 @@ from runbooks.models import CommandRun, Execution
 from tests.runbooks.pages.conftest import at
 
 SignIn = Callable[[User], Client]
-OK, NO, GONE = {200, 302, 204, 409, 422, 400}, {403}, {404}
+OK, NO, GONE = {200, 302, 204, 404, 409, 422, 400}, {403}, {404}
 
 
 def addresses(execution: Execution, run: int) -> dict[str, list[tuple[str, str]]]:
@@ -39,7 +39,15 @@ def addresses(execution: Execution, run: int) -> dict[str, list[tuple[str, str]]
         "act": act,
         "publish": [
             ("GET", reverse("runbook_import")),
+            ("POST", reverse("imported_item", args=[1])),
+        ],
+        "review": [
             ("POST", reverse("runbook_publish", args=[slug, 1])),
+            ("POST", reverse("runbook_reject", args=[slug, 1])),
+        ],
+        "propose": [
+            ("GET", reverse("runbook_edit", args=[slug])),
+            ("POST", reverse("runbook_propose", args=[slug, 1])),
         ],
     }
 
@@ -53,9 +61,9 @@ def run(execution: Execution, operator: User, signed_in: SignIn) -> CommandRun:
 @pytest.mark.parametrize(
     ("role", "allowed"),
     [
-        (access.OPERATOR, {"read", "act"}),
-        (access.LEAD, {"read", "act"}),
-        (access.ADMIN, {"read", "publish"}),
+        (access.OPERATOR, {"read", "act", "propose"}),
+        (access.LEAD, {"read", "act", "review", "propose"}),
+        (access.ADMIN, {"read", "publish", "review", "propose"}),
         (access.STAKEHOLDER, set()),
     ],
 )
