@@ -93,7 +93,7 @@ def test_the_reader_numbers_steps_as_a_walk_does(browser: Client, runbook: Runbo
     assert 'id="step-7"' in page
     assert "Usage is below 80 %" in page
     assert "&lt;pid&gt;" in page
-    assert "Start as a procedure" in page
+    assert reverse("runbook_edit", args=[runbook.slug]) in page
 
 
 def test_a_text_full_of_markup_stays_text(browser: Client) -> None:
