@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
-from runbooks.walk import plain
+from runbooks.walk import plain, prose_of
 
 RANKS = ("read", "change", "disrupt", "destroy", "blocked")
 _ALIKE = 0.55
@@ -213,7 +213,7 @@ def _step(was: _Placed, now: _Placed) -> Iterator[Change]:
     said += [f"{name} changed" for field, name in _OF_STEPS.items() if old[field] != new[field]]
     if said:
         yield Change("changed", "step", title, line, _sentence(said), was.title, title)
-    yield from _text(title, line, old["prose"], new["prose"], "The text changed.")
+    yield from _text(title, line, prose_of(old), prose_of(new), "The text changed.")
     yield from _text(title, line, old["blocks"], new["blocks"], "A block of text changed.")
     yield from _items(title, old.get("items", []), new.get("items", []))
     yield from _commands(title, old["commands"], new["commands"])

@@ -148,7 +148,7 @@ def publish(*, version: Version, by: User | None, note: str = "") -> bool:
         runbook.current, runbook.archived = version, False
         runbook.title, runbook.kind, runbook.alerts = title_of(compiled), compiled["kind"], _alerts(compiled)
         runbook.save(update_fields=["current", "archived", "title", "kind", "alerts"])
-        search.index(runbook)
+        Runbook.objects.filter(pk=runbook.pk).update(search=search.vector_of(version))
         matching.look_again()
         audit.record(
             action="runbook.publish",

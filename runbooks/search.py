@@ -8,7 +8,7 @@ from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
 from django.db.models import F, Q, QuerySet, Value
 
 from runbooks import walk
-from runbooks.models import ErrorCode, Runbook
+from runbooks.models import ErrorCode, Runbook, Version
 
 CONFIG = "simple"
 _LONGEST = 200_000
@@ -23,14 +23,8 @@ class Code:
     path: str
 
 
-def index(runbook: Runbook) -> None:
-    """Write what the published version is found by: title and alerts first, then symptoms, commands, the rest.
-
-    Called by the writer of runbooks, in the transaction that publishes.
-    """
-    version = runbook.current
-    if version is None:
-        return
+def vector_of(version: Version) -> Any:
+    """What a version is found by, as an expression: title and alerts first, then symptoms, commands, the rest."""
     compiled = version.compiled
     parts = {
         "A": [compiled["title"], *compiled["alerts"]],
@@ -42,7 +36,7 @@ def index(runbook: Runbook) -> None:
     for weight, texts in parts.items():
         part = SearchVector(Value(_words("\n".join(texts))), weight=weight, config=CONFIG)
         vector = part if vector is None else vector + part
-    Runbook.objects.filter(pk=runbook.pk).update(search=vector)
+    return vector
 
 
 def find(runbooks: QuerySet[Runbook], text: str) -> QuerySet[Runbook]:

@@ -16,7 +16,7 @@ from runbooks.compiler.expected import judge
 from runbooks.gate import rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, marked, pieces
-from runbooks.walk import PHASES, SETTLED, commands_of, plain, state_of, step_of
+from runbooks.walk import PHASES, SETTLED, commands_of, plain, prose_of, state_of, step_of
 
 _FLAGS = {
     "endless": "Never ends by itself; it runs until its time limit.",
@@ -266,7 +266,7 @@ def step_view(
         optional=bool(step.get("optional")),
         time_box_s=step.get("time_box_s"),
         options=_options(phase, step),
-        prose=[markdown.render(links(item["text"])) for item in step.get("prose", [])],
+        prose=[markdown.render(links(item["text"])) for item in prose_of(step)],
         links=[link for link in step.get("links", []) if link.startswith(("http://", "https://"))],
         blocks=step.get("blocks", []),
         items=[_item(index, item, run, links) for index, item in enumerate(step.get("items", []))],

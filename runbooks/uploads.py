@@ -71,6 +71,18 @@ def from_files(files: Iterable[Upload]) -> Brought:
     return brought
 
 
+def from_archive(file: Path) -> Brought:
+    """A zip on this machine."""
+    brought = Brought()
+    try:
+        body = file.read_bytes()
+    except OSError as error:
+        brought.problems.append(f"{file} cannot be read: {error.strerror}.")
+        return brought
+    _unpack(body, str(file), brought)
+    return brought
+
+
 def from_paste(name: str, text: str) -> Brought:
     """A pasted text under the name that it was given."""
     brought = Brought()

@@ -79,6 +79,14 @@ def step_of(compiled: Mapping[str, Any], run: StepRun) -> Mapping[str, Any]:
     return {"title": title, "items": phase["items"], "prose": phase["prose"]}
 
 
+def prose_of(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The text of a step, without a first paragraph that only says its title again."""
+    texts = list(step.get("prose", []))
+    if texts and plain(texts[0]["text"]) == plain(step["title"]):
+        return texts[1:]
+    return texts
+
+
 def all_commands(compiled: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Every command that can be walked, in order of the phases."""
     for phase in compiled["phases"]:

@@ -189,7 +189,7 @@ def _read_step(step: dict[str, Any], number: int) -> ReadStep:
         title=walk.plain(step["title"]),
         condition=walk.plain(step["condition"] or ""),
         optional=step["optional"],
-        prose=[markdown.render(item["text"]) for item in step["prose"]],
+        prose=[markdown.render(item["text"]) for item in walk.prose_of(step)],
         blocks=step["blocks"],
         commands=commands,
     )

@@ -1,6 +1,7 @@
 """`manage.py import_runbooks` prints what documents become, and stores them unless told not to."""
 
 import json
+import zipfile
 from io import StringIO
 from pathlib import Path
 
@@ -36,10 +37,21 @@ def test_a_summary_names_errors_with_file_and_line(tmp_path: Path) -> None:
 @pytest.mark.django_db
 def test_an_import_stores_the_runbooks(tmp_path: Path) -> None:
     (tmp_path / "disk.md").write_text(TEXT)
-    _run(str(tmp_path), str(tmp_path / "gone.md"))
+    with pytest.raises(SystemExit):
+        _run(str(tmp_path), str(tmp_path / "gone.md"))
     assert [r.alerts for r in Runbook.objects.filter(title="Disk full")] == [["DiskFull"]]
 
 
 def test_an_empty_folder_is_told_apart_from_success(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="No Markdown files there"):
         _run(str(tmp_path), "--dry-run")
+
+
+@pytest.mark.django_db
+def test_a_zip_is_imported_and_published(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.writestr("ops/disk.md", TEXT)
+    assert "1 new" in _run(str(tmp_path / "all.zip"), "--publish", "--note", "first")
+    runbook = Runbook.objects.get(title="Disk full")
+    assert runbook.current is not None
+    assert (runbook.origin, runbook.current.note) == ("import:ops/disk.md", "first")
