@@ -218,6 +218,9 @@ def _shell_command(compiled: Compiled, unit: shell.Unit, assigned: list[str]) ->
     command["parameters"] = placeholders.find(
         text, line=line, variables=unit.variables, assigned=assigned, programs=command["programs"]
     )
+    if "secret" not in command["flags"] and (rule := _tells_a_secret(command)):
+        command["flags"] = [f for f in flags.ORDER if f in command["flags"] or f == "secret"]
+        command["why"].append(flags.why("secret", rule, line))
     if unit.kind == "broken":
         verdict.problems.append(
             ("shell.syntax", "A shell cannot parse this line: check quotes, brackets and line ends.")
@@ -226,6 +229,25 @@ def _shell_command(compiled: Compiled, unit: shell.Unit, assigned: list[str]) ->
     if unit.trailing:
         _remark(compiled, unit.trailing_row, unit.trailing)
     return command
+
+
+def _tells_a_secret(command: Command) -> str:
+    """Why the output may hold a secret that stands in the command, or that is asked for; empty if it holds none."""
+    first = command["programs"][0] if command["programs"] else ""
+    if first in ("echo", "printf") and any(p["type"] == "secret" for p in command["parameters"]):
+        # A count of its parts shows nothing of it.
+        return "" if "wc" in command["programs"] or "NF" in command["text"] else "prints a value that is a secret"
+    if command["kind"] == "http" and _ASKS_FOR_TOKEN.search(command["text"]) and not _HEAD.search(command["text"]):
+        return "the answer to a login holds a token"
+    return ""
+
+
+_ASKS_FOR_TOKEN = re.compile(
+    r"https?://\S*/(?:login|signin|token|tokens|refresh|oauth\S*|session|sessions)\b(?=.*\s(?:-d|--data))|"
+    r"(?:-d|--data)\b.*https?://\S*/(?:login|signin|token|tokens|refresh|oauth\S*)\b",
+    re.DOTALL,
+)
+_HEAD = re.compile(r"\s(?:-I|--head)\b")
 
 
 def _used_names(text: str) -> set[str]:

@@ -23,7 +23,7 @@ QUIET = [
 
 
 # Not for the whole session: its event loop would run on under tests that use the database.
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
@@ -47,7 +47,7 @@ def shared_console() -> Iterator[Stack]:
         yield stack
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def signed_in(chromium: Browser, shared_console: Stack) -> StorageState:
     """The cookies of the shared console's admin."""
     context = chromium.new_context(base_url=shared_console.url)
