@@ -6,7 +6,7 @@ from runbooks.compiler import queries
 
 STEP = re.compile(r"^(?:step|schritt|phase)\s+(\d+[a-z]?)\s*[:.)–—-]?\s*(.*)$", re.IGNORECASE)
 _EXPECTED = re.compile(
-    r"^(?:expected?\b|should\b|output should\b|returns?\s*:|outputs?\s*:|result\s*:|verify\s*:|you should see\b"
+    r"^(?:expect(?:ed|s)?\b|should\b|must (?:be|show|return|print|match)\b|output should\b|prints?\s*:|prints? \S+$|returns?\s*:|outputs?\s*:|result\s*:|verify\s*:|you should see\b"
     r"|=>|→|->)|^[\w\s/-]{1,40}\bshould "
     r"(?:be|show|return|see|print|decrease|improve|increase|fire|output|list|match|equal|contain)\b",
     re.IGNORECASE,
@@ -15,13 +15,13 @@ _ALTERNATIVE = re.compile(
     r"^(?:or\b|alternatively|alternative\b|alternative if|option\s+[a-z0-9]\b|otherwise)", re.IGNORECASE
 )
 _CONDITION = re.compile(r"^(?:if|when|only if|only when|unless|in case|once)\b", re.IGNORECASE)
-_SETTING = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\s*=\s*\S+|\b[a-z]+(?:_[a-z]+)+\s*=\s*\S+")
+_SETTING = re.compile(r"^\[[\w .:\"/-]+\]$|\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\s*=\s*\S+|\b[a-z]+(?:_[a-z]+)+\s*=\s*\S+")
 _WAIT = re.compile(r"^(?:wait|monitor|watch)\b.*\b\d+\s*(?:s|sec|seconds?|m|min|minutes?|h|hours?)\b", re.IGNORECASE)
 
 
 def strip(line: str) -> str:
     """The text of a comment line without its mark."""
-    return re.sub(r"^\s*(?:#+|--|//)\s?", "", line).strip()
+    return re.sub(r"^\s*(?:#+|--|//|;)\s?", "", line).strip()
 
 
 def kind_of(text: str) -> str:

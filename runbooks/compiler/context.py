@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from runbooks.compiler import commands
 from runbooks.compiler.blocks import Block
+from runbooks.compiler.commands import compile_fence
+from runbooks.compiler.compiled import Compiled
 from runbooks.compiler.contract import Checklist, Fence, Reference, Text
 
 
@@ -17,15 +18,15 @@ class Context:
     prose: list[Text] = field(default_factory=list)
     problems: list[tuple[int, str, str]] = field(default_factory=list)
     fences: dict[int, Fence] = field(default_factory=dict)
-    compiled: dict[int, commands.Compiled] = field(default_factory=dict)
+    compiled: dict[int, Compiled] = field(default_factory=dict)
     runbook: int | None = None
     step: int | None = None
 
-    def fence(self, block: Block) -> commands.Compiled:
+    def fence(self, block: Block) -> Compiled:
         """Read a fence once; where it stands is where it is first used."""
         done = self.compiled.get(block.line)
         if done is None:
-            done = commands.compile_fence(block, self.line_before(block.line))
+            done = compile_fence(block, self.line_before(block.line))
             self.compiled[block.line] = done
             self.problems += done.problems
             if not block.closed:

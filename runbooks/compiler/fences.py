@@ -3,55 +3,77 @@
 import json
 import re
 
-from runbooks.compiler import programs, queries, shell_lines, sql
+from runbooks.compiler import queries, sessions, shell_lines, sql
+from runbooks.compiler.calls import could_be_call, is_program_call
 from runbooks.compiler.comments import STEP
+from runbooks.compiler.printed import is_output, is_printed
 
 _SHELL_TAGS = frozenset(
-    "bash sh shell zsh console terminal shell-session shellsession ksh fish command cmd bat powershell ps1".split()
+    "bash sh shell zsh console terminal shell-session shellsession ksh fish command cmd bat powershell ps1 pwsh "
+    "shellscript sh-session".split()
 )
-_TYPED_TAGS = frozenset(["console", "terminal", "shell-session", "shellsession"])
+_TYPED_TAGS = frozenset(["console", "terminal", "shell-session", "shellsession", "sh-session"])
 _SQL_TAGS = frozenset("sql pgsql psql postgres postgresql mysql plsql tsql sqlite".split())
-_YAML_TAGS = frozenset("yaml yml".split())
-_JSON_TAGS = frozenset("json json5 jsonc jsonl".split())
-_ENV_TAGS = frozenset("env dotenv ini properties cfg conf".split())
-_SCRIPT_TAGS = frozenset("python py ruby rb javascript js typescript ts go perl php groovy lua elixir java".split())
-_TEXT_TAGS = frozenset(
-    "mermaid plantuml text txt plain markdown md diff html xml css hcl toml nginx dockerfile".split()
+_ENV_TAGS = frozenset("env dotenv ini properties cfg conf toml systemd editorconfig".split())
+_PROGRAM_TAGS = frozenset(
+    "python py python3 ruby rb javascript js typescript ts go golang perl php groovy lua elixir java kotlin scala rust "
+    "c cpp csharp c# r awk".split()
 )
 _SURE_TAGS = {
     "promql": ("promql", "prometheus"),
     "logql": ("logql", "loki"),
     "lucene": ("lucene", "kql", "kibana"),
-    "yaml": _YAML_TAGS,
-    "json": _JSON_TAGS,
+    "yaml": ("yaml", "yml"),
+    "json": ("json", "json5", "jsonc", "jsonl"),
     "http": ("http", "rest"),
     "output": ("output", "log", "logs", "stdout"),
+    "text": tuple(
+        "mermaid plantuml puml dot graphviz diff patch html xml css hcl terraform tf nginx dockerfile".split()
+    ),
 }
 _OUTPUT_BEFORE = re.compile(
-    r"\b(?:output|response|result|returns|looks? like|prints|shows?|should see|you(?:'ll| will) see|similar to)\b"
-    r"[^.]*:\s*$|\b(?:like this|similar to|looks? like|output)\s*:?\s*$",
+    r"\b(?:output|response|result|returns|looks? like|prints|shows?|should see|you(?:'ll| will) see|similar to|errors?"
+    r"|logs?|expected result)\b[^.]*:\W*$|\b(?:like this|similar to|looks? like|output|this error)\s*:?\W*$",
     re.IGNORECASE,
 )
-_MESSAGE = re.compile(r"^\s*(?:subject|to|title|dear|hi|hello)\b\s*:?", re.IGNORECASE)
+_MESSAGE_BEFORE = re.compile(
+    r"\b(?:messages?|e-?mails?|slack|announce\w*|status ?page|notif\w+|template|tweet|sms|say|tell|inform|communicat\w+"
+    r"|post (?:this |it |an? \w+ )?(?:in|to|on))\b[^.]*:\W*$",
+    re.IGNORECASE,
+)
+_RUN_BEFORE = re.compile(
+    r"\b(?:run|execute|type|enter|issue|invoke|call|use|using|commands?|restart|start|stop)\b[^.]*:\W*$", re.IGNORECASE
+)
+_QUERY_BEFORE = re.compile(r"\b(?:prometheus|promql|query|queries|metrics?|expression|expr)\b[^.]*\W*$", re.IGNORECASE)
+_SETTINGS_BEFORE = re.compile(r"\.(?:ya?ml|toml)\b|\byaml\b|\bcompose\b|\bmanifest\b", re.IGNORECASE)
+_MESSAGE = re.compile(r"^\s*(?:subject|to|title|dear|hi|hello)\b\s*[:,]?", re.IGNORECASE)
 _FIELD = re.compile(r"\[[A-Z][\w /-]*\]|\[[a-z]+(?:[ -][\w-]+)+\]|\[\w+\]")
-_HTTP = re.compile(r"^\s*(?:GET|POST|PUT|PATCH|DELETE|HEAD)\s+(?:/|https?://)\S*")
-_ASSIGNMENT = re.compile(r"^\s*(?:export\s+|set\s+)?[A-Za-z_][A-Za-z0-9_.]*\s?=\s?(?:\S.*)?$")
+_HTTP = re.compile(r"^\s*(?:GET|POST|PUT|PATCH|DELETE|HEAD)\s+(?:/|https?://|_\w)\S*(?:\s+HTTP/[\d.]+)?\s*$")
+_ASSIGNMENT = re.compile(r"^\s*(?:export\s+|set\s+)?[A-Za-z_][\w.-]*\s*=\s*(?:\S.*)?$")
 _PLAIN_ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s;|&]*)\s*(?:#.*)?$")
+_SETTING = re.compile(
+    r"^\s*(?:[A-Za-z_][\w.-]*=[^\s=(]\S*(?:\s[^=|;]*)?|[A-Za-z_][\w.-]*\s+=\s+(?:\"[^\"]*\"|'[^']*'|\[[^\]]*\]|[\w./:%+-]+"
+    r"(?:,\s*[\w./:-]+)*))\s*(?:[#;].*)?$"
+)
+_SECTION = re.compile(r"^\s*\[{1,2}[\w .:@\"'/-]+\]{1,2}\s*$")
 _YAML_SURE = re.compile(
-    r"^(?:---\s*$|apiVersion:|kind:\s*\w|groups:\s*$|\s*-\s+(?:name|alert|job_name|apiVersion):|alert:\s*\w|services:\s*$|version:\s*['\"]?\d|metadata:\s*$|spec:\s*$)",
+    r"^(?:---\s*$|apiVersion:|kind:\s*\w|groups:\s*$|\s*-\s+(?:name|alert|job_name|apiVersion):|alert:\s*\w|"
+    r"services:\s*$|version:\s*['\"]?\d|metadata:\s*$|spec:\s*$)",
     re.MULTILINE,
 )
 _YAML_LINE = re.compile(r"^\s*(?:-\s+)?[A-Za-z_][\w./-]*:(?:\s.*)?$|^\s*-\s+\S|^\s*#|^\s*$")
-PROMPT = re.compile(
-    r"^\s*(?:\$\s+|(?:\([\w.-]+\)\s*)?\[?[\w.-]+@[\w.-]+(?:[:\s][^$#\n>]*)?\]?\s?[$#%]\s+|[\w.-]*[:~/][\w./~-]*[$#]\s+|"
-    r"(?:PS\s)?[A-Z]:\\[^>\n]*>\s*|(?:sh|bash)-[\d.]+[$#]\s+|❯\s+|➜\s+)(?=\S)"
-)
-DB_PROMPT = re.compile(r"^\s*(?:[\w.-]+(?:=|-|\()[#>]\s+|mysql>\s+|MariaDB \[[^\]]*\]>\s+|sqlite>\s+)(?=\S)")
+_YAML_KEY = re.compile(r"^\s*(?:-\s+)?['\"]?[a-z_][\w./-]*['\"]?:(?:\s+(?!\s)\S.*)?\s*$")
 _TREE = re.compile(r"^\s*[├└│┌╰╭┬─|+`]", re.MULTILINE)
-_SCRIPT_START = re.compile(r"^\s*#!\s*/|^\s*(?:function\s+[\w-]+|[\w-]+\s*\(\s*\))\s*\{", re.MULTILINE)
-_ENGLISH = frozenset(
-    "find test date time watch sort who last kill cut join split make service wait at host install file import type "
-    "set read move help look host node command source history exec man more less view top which let".split()
+_SCRIPT_START = re.compile(r"^\s*#!\s*/|^\s*(?:function\s+[\w-]+\s*(?:\(\s*\))?|[\w-]+\s*\(\s*\))\s*\{", re.MULTILINE)
+_PROGRAM_START = re.compile(
+    r"^(?:from [\w.]+ import |import [\w.]+(?: as \w+)?$|(?:async )?def \w+\(.*\).*:$|class \w+[^:]*:$|package \w+$"
+    r"|func \w*\(|public (?:static |final )*\w+ |(?:const|let|var) \w+ = |#include\s*[<\"])",
+    re.MULTILINE,
+)
+_SQL_WORDS = frozenset(
+    "select from where and or order group having limit offset join left right inner outer on set with values union as "
+    "show use kill lock call do start explain create drop alter insert update delete begin end commit case when then "
+    "else returning using grant revoke analyze vacuum truncate reset check stop fetch declare copy comment".split()
 )
 
 
@@ -60,111 +82,145 @@ def classify(text: str, tag: str | None, before: str = "") -> str:
     lines = [row for row in text.split("\n") if row.strip()]
     if not lines:
         return "text"
-    by_tag = _by_tag(text, lines, tag) if tag else None
+    by_tag = _by_tag(text, lines, tag, before) if tag else None
     return by_tag or _untagged(text, lines, before, tag)
 
 
-def _by_tag(text: str, lines: list[str], tag: str) -> str | None:
+def speaks_shell(tag: str | None) -> bool:
+    """True if the tag says that ``# `` opens a comment."""
+    return tag in _SHELL_TAGS and tag not in _TYPED_TAGS
+
+
+def is_program(text: str, tag: str | None) -> bool:
+    """True if a script is a program of another language than the shell's."""
+    return tag in _PROGRAM_TAGS or (tag not in _SHELL_TAGS and bool(_PROGRAM_START.search(text)))
+
+
+def _by_tag(text: str, lines: list[str], tag: str, before: str) -> str | None:
     """What the tag says if the content bears it out; None if the content must decide."""
     if tag in _SHELL_TAGS:
-        return _shell(text, lines, typed=tag in _TYPED_TAGS)
+        return _shell(text, lines, before, tag)
     if tag in _SQL_TAGS:
-        return "comment" if all(row.strip().startswith("--") for row in lines) else "sql"
-    if tag in _ENV_TAGS:
-        return "env" if any(_ASSIGNMENT.match(row) for row in lines) else "text"
-    if tag in _SCRIPT_TAGS:
-        return "script"
+        return _sql(lines)
     if tag.startswith("{"):
         return "text"
-    return next((kind for kind, tags in _SURE_TAGS.items() if tag in tags), None)
+    calls = _calls_only(text, lines)
+    if tag in _PROGRAM_TAGS:
+        return "shell" if calls else "script"
+    if tag in _ENV_TAGS:
+        return _settings(lines) or ("shell" if calls else "text")
+    kind = next((kind for kind, tags in _SURE_TAGS.items() if tag in tags), None)
+    if kind in ("yaml", "json", "http", "promql", "logql", "lucene"):
+        if _HTTP.match(lines[0]):
+            return "http"
+        return "shell" if calls else kind
+    return kind
 
 
-def _shell(text: str, lines: list[str], *, typed: bool) -> str:
-    """A shell fence may hold only comments, only settings, one script, or queries; ``typed`` may have prompts."""
+def _sql(lines: list[str]) -> str:
+    if all(row.strip().startswith("--") for row in lines):
+        return "comment"
+    code = [row for row in lines if not row.strip().startswith("--")]
+    if all(is_shell_row(row) for row in code):
+        return "shell"
+    return "output" if is_output(lines) and code[0].split()[0].lower() not in _SQL_WORDS else "sql"
+
+
+def is_shell_row(row: str) -> bool:
+    """True if a line among SQL calls a program of the shell."""
+    words = row.split()
+    return words[0].lower() not in _SQL_WORDS and is_program_call(words)
+
+
+def _calls_only(text: str, lines: list[str]) -> bool:
+    """True if every logical line calls a program, whatever the tag says."""
+    first = lines[0].split()
+    code = [row for row in lines if not row.strip().startswith("#")]
+    if sessions.is_prompted(lines[0]):
+        return True
+    if not code or not (is_program_call(code[0].split()) or (first[0] == "#" and is_program_call(code[0].split()))):
+        return False
+    return all(is_program_call(c.text.split()) for c in shell_lines.chunks(text) if c.kind in ("code", "unclosed"))
+
+
+def _settings(lines: list[str]) -> str | None:
+    """``env`` if there is nothing but assignments, their sections and comments."""
+    code = [row for row in lines if not row.strip().startswith(("#", ";"))]
+    settings = [row for row in code if not _SECTION.match(row)]
+    return "env" if settings and all(_ASSIGNMENT.match(row) for row in settings) else None
+
+
+def _shell(text: str, lines: list[str], before: str, tag: str | None) -> str:
+    """A shell fence may hold only comments, only settings, one script, a session, queries, or what was printed."""
+    if lines[0].startswith("#!"):
+        return "script"
+    if sessions.is_root(lines, speaks_shell(tag)):
+        return "shell"
     code = [row for row in lines if not row.strip().startswith("#")]
     if not code:
-        return "script" if lines[0].startswith("#!") else "shell" if typed and _root_session(lines) else "comment"
+        return "comment"
+    session = sessions.kind_of(lines)
+    if session:
+        return session
     if _SCRIPT_START.search(text):
         return "script"
+    return _shell_content(text, code, before)
+
+
+def _shell_content(text: str, code: list[str], before: str) -> str:
     body = "\n".join(code)
-    kind = queries.kind_of(body)
-    if kind and not programs.known(code[0].split()[0]):
-        return kind
+    called = is_program_call(code[0].split())
+    if not called:
+        kind = queries.kind_of(body) or _structured(text, code) or ("output" if is_output(code) else None)
+        if kind:
+            return kind
+        if _OUTPUT_BEFORE.search(before) and not could_be_call(code[0]) and not _ASSIGNMENT.match(code[0]):
+            return "output"
+        if sql.SQL_START.match(body) and not any(is_shell_row(row) for row in code):
+            return "sql"
     if all(_PLAIN_ASSIGNMENT.match(row) for row in code):
         return "env"
     return "shell"
 
 
-def _root_session(lines: list[str]) -> bool:
-    """``# systemctl restart x`` on every line: the mark is a root prompt, not a comment."""
-    words = [row.strip().lstrip("#").split() for row in lines]
-    return all(row.startswith("# ") for row in lines) and all(w and is_program_call(w) for w in words)
-
-
-def is_program_call(words: list[str]) -> bool:
-    """True if these words look like a call of a known program and not like an English sentence."""
-    if not words:
-        return False
-    name = words[0]
-    if name.startswith(("./", "/")) and len(name) > 2 and not name.endswith("/"):
-        return bool(re.fullmatch(r"[\w./-]+", name)) and (
-            name.startswith("./") or "/bin/" in name or name.endswith(".sh")
-        )
-    if name in (
-        "sudo",
-        "watch",
-        "time",
-        "ssh",
-        "curl",
-        "wget",
-        "psql",
-        "redis-cli",
-        "valkey-cli",
-        "mysql",
-        "bash",
-        "sh",
-        "python",
-        "python3",
-        "find",
-        "env",
-    ):
-        return len(words) > 1 and not re.fullmatch(r"(?:a|an|the|and|or|is|to|of|for|on|in|with|that|which)", words[1])
-    if not programs.known(name):
-        return False
-    if name in _ENGLISH or (
-        name.isalpha() and name in ("ls", "echo", "set", "w", "id", "last", "free", "service", "git", "top")
-    ):
-        return len(words) == 1 or bool(re.search(r"[-/.$\"'|=]", " ".join(words[1:])))
-    return True
-
-
 def _untagged(text: str, lines: list[str], before: str, tag: str | None) -> str:
     """The first test that holds decides; the order is from the surest to the weakest sign."""
     first = lines[0].strip()
-    if any(PROMPT.match(row) for row in lines):
-        return "shell"
-    if any(DB_PROMPT.match(row) for row in lines):
-        return "sql"
+    session = sessions.kind_of(lines)
+    if session:
+        return session
     if first.startswith("#!"):
         return "script"
-    if _OUTPUT_BEFORE.search(before) and not is_program_call(first.split()):
-        return "json" if _is_json(text) else "output"
-    if _TREE.search(text) or STEP.match(first):
+    if sessions.is_root(lines, tag_says_shell=False):
+        return "shell"
+    if _PROGRAM_START.search(text) and not is_program_call(first.split()):
+        return "script"
+    kind = _structured(text, lines) or _queried(text, lines, before)
+    if kind:
+        return kind
+    if not is_program_call(first.split()) and (is_output(lines) or _OUTPUT_BEFORE.search(before)):
+        return "output"
+    if STEP.match(first) or _TREE.search(text):
         return "text"
-    return _structured(text, lines) or _queried(text, lines) or _written(text, lines, tag)
+    return _written(text, lines, before, tag)
 
 
-def _written(text: str, lines: list[str], tag: str | None) -> str:
+def _written(text: str, lines: list[str], before: str, tag: str | None) -> str:
     """Comments, commands, a message, settings, or just text."""
     code = [row for row in lines if not row.strip().startswith("#")]
     if not code:
         return "comment" if tag is None and all(row.strip().startswith("# ") for row in lines) else "text"
-    if _looks_like_shell(text, code):
-        return _shell(text, lines, typed=True)
+    if _looks_like_shell(text, code) or (_RUN_BEFORE.search(before) and _could_be_shell(code)):
+        return _shell(text, lines, before, None)
     if (_MESSAGE.match(lines[0]) and (len(lines) > 1 or _FIELD.search(text))) or len(_FIELD.findall(text)) >= 2:
         return "message"
-    settings = all(re.match(r"^\s*(?:export\s+)?[A-Z][A-Z0-9_]*=\S", row) for row in code)
-    return "env" if settings else "text"
+    if all(_SETTING.match(row) or _SECTION.match(row) for row in code) and any("=" in row for row in code):
+        return "env"
+    if _is_mapping(code, before):
+        return "yaml"
+    if _MESSAGE_BEFORE.search(before) and " " in lines[0].strip():
+        return "message"
+    return "text"
 
 
 def _structured(text: str, lines: list[str]) -> str | None:
@@ -177,12 +233,31 @@ def _structured(text: str, lines: list[str]) -> str | None:
     return None
 
 
-def _queried(text: str, lines: list[str]) -> str | None:
-    code = "\n".join(row for row in lines if not row.strip().startswith(("#", "//")))
+def _is_mapping(code: list[str], before: str) -> bool:
+    """True if the lines are keys and values that are nested, or that the line before calls settings."""
+    if not all(_YAML_KEY.match(row) or re.match(r"^\s*-\s+\S", row) for row in code):
+        return False
+    nested = any(
+        row.rstrip().endswith(":") and _depth(below) > _depth(row) for row, below in zip(code, code[1:], strict=False)
+    )
+    keyed = _YAML_KEY.match(code[0]) is not None
+    return keyed and (nested or bool(_SETTINGS_BEFORE.search(before)))
+
+
+def _depth(row: str) -> int:
+    return len(row) - len(row.lstrip())
+
+
+def _queried(text: str, lines: list[str], before: str) -> str | None:
+    rows = [row for row in lines if not row.strip().startswith(("#", "//"))]
     if sql.SQL_START.match(re.sub(r"^(?:\s*--[^\n]*\n)+", "", text)):
         return "sql"
-    kind = queries.kind_of(code)
-    return kind if kind and not programs.known(lines[0].split()[0]) else None
+    if not rows or is_program_call(rows[0].split()):
+        return None
+    kind = queries.kind_of("\n".join(rows))
+    if kind is None and _QUERY_BEFORE.search(before) and all(queries.is_expression(row) for row in rows):
+        return "promql"
+    return kind
 
 
 def _is_json(text: str) -> bool:
@@ -194,6 +269,10 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return bool(re.match(r"^[{\[]\s*\"[\w@.-]+\"\s*:", stripped))
     return True
+
+
+def _could_be_shell(code: list[str]) -> bool:
+    return could_be_call(code[0]) and not is_printed(code[0]) and not _YAML_KEY.match(code[0])
 
 
 def _looks_like_shell(text: str, code: list[str]) -> bool:

@@ -19,11 +19,10 @@ _PROM_BODY = re.compile(
     r"\[\d+[smhdwy](?::\d*[smhdwy]?)?\]|\{[^}]*=~?\s*\"|\bby\s*\(|_total\b|_bucket\b|_seconds\b|_bytes\b|\boffset\s+\d+[smhd]"
 )
 _LOGQL = re.compile(rf"^\s*(?:(?:{_FUNCTIONS}|bytes_rate)\s*(?:by\s*\([^)]*\)\s*)?\(\s*)*{_SELECTOR}[^}}]*\}}")
-_LUCENE_TERM = (
-    r"(?:NOT\s+)?\(?[@\w.*-]+:\s*(?:\"[^\"]*\"|\[[^\]]+ TO [^\]]+\]|[<>]=?\s*[\w.]+|\([^)]*\)|[^\s:\"/][^\s\"]*)\)?"
-)
+_LUCENE_TERM = r"(?:NOT\s+)?\(?[@\w.*-]+:\s*(?:\"[^\"]*\"|\[[^\]]+ TO [^\]]+\]|[<>]=?\s*[\w.]+|\([^)]*\)|(?!//)[^\s:\"][^\s\"]*)\)?"
 _LUCENE = re.compile(rf"^\s*{_LUCENE_TERM}(?:\s+(?:AND|OR|NOT|and|or|not)\s+{_LUCENE_TERM})*\s*$")
 _LUCENE_SURE = re.compile(r"\b(?:AND|OR)\b|@timestamp|\[[^\]]+ TO [^\]]+\]|:[<>]")
+_METRIC = re.compile(r"^\s*\(?\s*[a-zA-Z_:][\w:]*\s*(?:$|[{\[]|[-+*/<>=!]|(?:and|or|unless|offset|by)\b)")
 _RANGE_VARIABLE = re.compile(r"\[\$\{?\w+\}?\]")
 _PLACEHOLDER = re.compile(r"<[A-Za-z][\w .-]*>")
 _NOT_RANGE = re.compile(r"[)\]]\s+by\s*\(")
@@ -97,6 +96,11 @@ def problem(kind: str, text: str) -> tuple[str, str] | None:
     if kind == "logql" and re.match(r"^\s*\{[^}]*\}[^|]*\[\d+[smhd]\]\s*$", bare):
         return "logql.syntax", "A range such as [5m] needs a function around it, for example count_over_time(…)."
     return None
+
+
+def is_expression(line: str) -> bool:
+    """True if Prometheus takes this line and it names a metric: “node_load1 > 4”, “up”-like single words excepted."""
+    return bool(_METRIC.match(line)) and "_" in line and not _refused(line)
 
 
 def _refused(text: str) -> str:

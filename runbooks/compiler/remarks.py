@@ -20,15 +20,15 @@ def attach_remarks(entries: list[Command | Remark]) -> None:
     waiting: list[Remark] = []
     last: Command | None = None
     expecting: tuple[Command, int] | None = None
-    for entry in entries:
+    for index, entry in enumerate(entries):
         if not isinstance(entry, Remark):
             command = entry
             _take_waiting(command, waiting)
             waiting, last, expecting = [], command, None
-        elif last is not None and expecting and entry.line == expecting[1] + 1 and entry.kind == "label":
+        elif last is not None and expecting and entry.line == expecting[1] + 1 and entry.kind in _PRINTED:
             _extend_expected(last, entry)
             expecting = (last, entry.line)
-        elif last is not None and entry.kind == "expected" and not waiting:
+        elif last is not None and entry.kind == "expected" and not waiting and not _leads(entries, index, last):
             _expect(last, entry)
             expecting = (last, entry.line) if entry.text.rstrip().endswith(":") else None
         elif last is not None and (entry.kind in ("output", "session") or entry.line <= last["end_line"]):
@@ -37,6 +37,19 @@ def attach_remarks(entries: list[Command | Remark]) -> None:
             waiting.append(entry)
     if waiting and last is not None:
         last["notes"] += [{"line": r.line, "text": r.text, "kind": _after_kind(r.kind)} for r in waiting]
+
+
+# What a line below “Expected output:” may look like by itself.
+_PRINTED = frozenset(["label", "setting", "query"])
+
+
+def _leads(entries: list[Command | Remark], index: int, last: Command) -> bool:
+    """True for an expectation that a gap parts from the command above and that touches the one below."""
+    remark = entries[index]
+    assert isinstance(remark, Remark)
+    below = entries[index + 1] if index + 1 < len(entries) else None
+    touches = below is not None and not isinstance(below, Remark) and below["line"] == remark.line + 1
+    return touches and remark.line > last["end_line"] + 1
 
 
 def _after_kind(kind: str) -> str:
@@ -57,6 +70,9 @@ def _take_waiting(command: Command, waiting: list[Remark]) -> None:
         touching.append(waiting[-1].text)
     command["label"] = "\n".join(reversed(touching)) or None
     command["notes"] += [{"line": r.line, "text": r.text, "kind": r.kind} for r in waiting]
+    for remark in waiting:
+        if remark.kind == "expected" and remark.text in touching:
+            _expect(command, remark)
 
 
 def _expect(command: Command, remark: Remark) -> None:

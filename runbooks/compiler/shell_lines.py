@@ -26,7 +26,7 @@ class Chunk:
 
 
 @dataclass(slots=True)
-class _Scan:
+class Scan:
     """What is still open at the end of the text scanned so far."""
 
     quote: str = ""
@@ -51,12 +51,12 @@ def chunks(source: str) -> list[Chunk]:
         elif stripped.startswith("#"):
             out.append(Chunk(row, row, rows[row], "comment"))
         else:
-            out.append(_code(rows, row))
+            out.append(code(rows, row))
         row = out[-1].last + 1
     return out
 
 
-def _code(rows: list[str], first: int) -> Chunk:
+def code(rows: list[str], first: int) -> Chunk:
     last = _logical_end(rows, first)
     if last is None:
         return Chunk(first, first, rows[first], "unclosed")
@@ -67,7 +67,7 @@ def _code(rows: list[str], first: int) -> Chunk:
 
 def _logical_end(rows: list[str], first: int) -> int | None:
     """The last row of the logical line that starts at ``first``; None if a quote never closes."""
-    state = _Scan()
+    state = Scan()
     for row in range(first, len(rows)):
         if state.heredocs and not state.quote:
             word, dashed = state.heredocs[0]
@@ -94,7 +94,7 @@ def _last_filled(rows: list[str], first: int) -> int:
     return row
 
 
-def scan_line(line: str, state: _Scan) -> None:
+def scan_line(line: str, state: Scan) -> None:
     """Advance quotes, ``$(`` depth, heredoc starts and continuation over one physical line."""
     state.continued = False
     index, size = 0, len(line)
@@ -117,7 +117,7 @@ def scan_line(line: str, state: _Scan) -> None:
         state.continued = True
 
 
-def _scan_bare(line: str, index: int, state: _Scan) -> int:
+def _scan_bare(line: str, index: int, state: Scan) -> int:
     """One character outside of quotes; returns the index of the last character used."""
     char = line[index]
     if char in "'\"":

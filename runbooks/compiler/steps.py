@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from runbooks.compiler import inline, trees
 from runbooks.compiler.blocks import Block, walk
-from runbooks.compiler.commands import Compiled, compile_inline
+from runbooks.compiler.commands import compile_inline
 from runbooks.compiler.comments import STEP
+from runbooks.compiler.compiled import Compiled
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import Block as OutBlock
 from runbooks.compiler.contract import Command, Step, Text

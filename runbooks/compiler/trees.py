@@ -3,7 +3,8 @@
 import re
 
 from runbooks.compiler import titles
-from runbooks.compiler.commands import Compiled, compile_inline
+from runbooks.compiler.commands import compile_inline
+from runbooks.compiler.compiled import Compiled
 from runbooks.compiler.contract import Command, Step
 
 _BRANCH = re.compile(r"^\s*(?:[├└│┌╰╭┬─|+`✓•*-]+\s*)+")

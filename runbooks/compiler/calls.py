@@ -1,0 +1,64 @@
+"""Whether some words are the call of a program, and not a sentence or a name."""
+
+import re
+
+from runbooks.compiler import programs
+
+# Programs whose names are English words: their arguments must look like arguments.
+_ENGLISH = frozenset(
+    "find test date time watch sort who last kill cut join split make service wait at host install file import type "
+    "set read move help look node command source history exec man more less view top which let ls echo w id free git "
+    "env uniq head tail print patch apply expand fold paste yes true false link mail write wall talk mount screen "
+    "script alias trap".split()
+)
+_WRAPPERS = frozenset("sudo doas time watch nohup timeout env exec command nice".split())
+# Programs that no table lists but that everybody types.
+_ALWAYS = frozenset("ssh curl wget psql redis-cli valkey-cli mysql bash sh python python3".split())
+_SENTENCE = frozenset(
+    "a an the and or is are was were be to of for on in with that which should can could will would must may has have "
+    "had does do did not if when then shows show returns fails failed cannot it this as by from out so but because "
+    "uses used runs via".split()
+)
+_SPEAKS = frozenset("echo printf man test say logger help which type export git grep".split())
+_ARGUMENT = re.compile(r"^[-./~$\"'<{|&>\d]|[=/|*]|\.\w")
+_PATH = re.compile(r"(?:\./|\.\./|~/|/|\$\{?\w+\}?/)[\w./@{}$<>-]*[\w}>]")
+_OPTION = re.compile(r"(?:^|\s)--?[A-Za-z][\w-]*")
+_NAME = re.compile(r"[a-z][a-z0-9_.-]*(?:\.sh)?")
+
+
+def is_program_call(words: list[str]) -> bool:
+    """True if these words look like a call of a known program and not like an English sentence."""
+    if not words:
+        return False
+    name, rest = words[0], words[1:]
+    if name.startswith(("./", "/", "../", "~/", "$")):
+        return _is_script(name)
+    if rest and rest[0].lower() in _SENTENCE and name not in _SPEAKS:
+        return False
+    if name in _WRAPPERS and rest and is_program_call(rest):
+        return True
+    if name in _ENGLISH:
+        if not rest:
+            return programs.known(name)
+        return programs.known(name) and (bool(_ARGUMENT.search(rest[0])) or any(_ARGUMENT.search(w) for w in rest[1:]))
+    if name in _ALWAYS or name == "sudo":
+        return bool(rest)
+    return programs.known(name)
+
+
+def _is_script(name: str) -> bool:
+    """``./deploy.sh``, ``/usr/bin/x``, ``$HOME/bin/x``; not a mere directory or file of settings."""
+    if not _PATH.fullmatch(name):
+        return False
+    return name.startswith(("./", "../")) or "/bin/" in name or "/sbin/" in name or name.endswith((".sh", ".py"))
+
+
+def could_be_call(text: str) -> bool:
+    """True if a line may be the call of a program that no table lists: a name, and arguments that no sentence has."""
+    words = text.split()
+    if not words or text.rstrip().endswith((".", ":", "!", "?")):
+        return False
+    if is_program_call(words):
+        return True
+    plain = bool(_NAME.fullmatch(words[0])) and (len(words) == 1 or words[1].lower() not in _SENTENCE)
+    return plain and len(words) > 1 and bool(_OPTION.search(text) or _ARGUMENT.search(words[1]))
