@@ -13,11 +13,11 @@ def with_checklists(compiled: Mapping[str, Any], checklists: Iterable[Mapping[st
     own = [checklist for checklist in checklists if checklist["runbook"] == compiled["line"]]
     if not own:
         return dict(compiled)
-    known = {item["line"]: item for checklist in own for item in _flat(checklist["items"])}
+    known = {item["line"]: item for checklist in own for item in _flat(checklist)}
     phases = [_with_items(phase, known) for phase in compiled["phases"]]
     listed = {item["line"] for phase in phases for item in phase["items"]}
     for checklist in own:
-        items = list(_flat(checklist["items"]))
+        items = list(_flat(checklist))
         if any(item["line"] in listed for item in items):
             continue
         if step := _around(phases, checklist):
@@ -27,7 +27,12 @@ def with_checklists(compiled: Mapping[str, Any], checklists: Iterable[Mapping[st
     return {**compiled, "phases": sorted(phases, key=lambda phase: int(phase["line"]))}
 
 
-def _flat(items: Iterable[Mapping[str, Any]], depth: int = 0) -> Iterator[dict[str, Any]]:
+def _flat(checklist: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in _deep(checklist["items"], 0):
+        yield {**item, "group": checklist["title"]}
+
+
+def _deep(items: Iterable[Mapping[str, Any]], depth: int) -> Iterator[dict[str, Any]]:
     for item in items:
         yield {
             "line": item["line"],
@@ -37,7 +42,7 @@ def _flat(items: Iterable[Mapping[str, Any]], depth: int = 0) -> Iterator[dict[s
             "commands": item["commands"],
             "blocks": item["blocks"],
         }
-        yield from _flat(item["items"], depth + 1)
+        yield from _deep(item["items"], depth + 1)
 
 
 def _with_items(phase: Mapping[str, Any], known: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from incidents import markdown
 from runbooks import needed, units
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
-from runbooks.compiler.expected import judge
+from runbooks.compiler.assertions import judge
 from runbooks.gate import rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, marked, pieces
@@ -127,6 +127,7 @@ class ItemView:
     """One item of a list that is ticked off, with what belongs to it."""
 
     index: int
+    group: str
     html: SafeString
     depth: int
     ticked: bool
@@ -296,7 +297,8 @@ def _kind(step: Mapping[str, Any], phase: str) -> str:
 
 def _item(index: int, item: Mapping[str, Any], run: StepRun, links: Callable[[str], str]) -> ItemView:
     text = markdown.render(links(item["text"]))
-    return ItemView(index, text, min(item.get("depth", 0), 2), index in run.ticked, item.get("blocks", []))
+    depth, group = min(item.get("depth", 0), 2), plain(item.get("group", ""))
+    return ItemView(index, group, text, depth, index in run.ticked, item.get("blocks", []))
 
 
 def _items_of_commands(step: Mapping[str, Any]) -> list[int | None]:
@@ -335,6 +337,7 @@ def _command(
     item: int | None,
 ) -> CommandView:
     effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
+    told = {why["about"] for why in command.get("why", []) if why.get("effect")}
     return CommandView(
         index=index,
         kind=command["kind"],
@@ -345,7 +348,7 @@ def _command(
         because=because,
         text=command["text"],
         pieces=pieces(command["text"], asked, values),
-        warnings=[_FLAGS[flag] for flag in command["flags"] if flag in _FLAGS] + command["told"] + effects,
+        warnings=[_FLAGS[f] for f in command["flags"] if f in _FLAGS and f"flag:{f}" not in told] + command["told"] + effects,
         expected=[Expectation(_LEAD.sub("", item["text"]), item["assertion"]) for item in command["expected"]],
         notes=[note["text"] for note in command.get("notes", []) if note["text"] != command.get("label")],
         missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),

@@ -80,11 +80,12 @@ def step_of(compiled: Mapping[str, Any], run: StepRun) -> Mapping[str, Any]:
 
 
 def prose_of(step: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The text of a step, without a first paragraph that only says its title again."""
+    """The text of a step, without a first paragraph that only says its title again, or what its lists are called."""
     texts = list(step.get("prose", []))
     if texts and plain(texts[0]["text"]) == plain(step["title"]):
-        return texts[1:]
-    return texts
+        texts = texts[1:]
+    groups = {plain(item["group"]) for item in step.get("items", []) if item.get("group")}
+    return [text for text in texts if plain(text["text"]) not in groups]
 
 
 def all_commands(compiled: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -6,8 +6,8 @@ from runbooks.compiler import queries
 
 STEP = re.compile(r"^(?:step|schritt|phase)\s+(\d+[a-z]?)\s*[:.)–—-]?\s*(.*)$", re.IGNORECASE)
 _EXPECTED = re.compile(
-    r"^(?:expect(?:ed|s)?\b|should\b|must (?:be|show|return|print|match)\b|output should\b|prints?\s*:|prints? \S+$|returns?\s*:|outputs?\s*:|result\s*:|verify\s*:|you should see\b"
-    r"|=>|→|->)|^[\w\s/-]{1,40}\bshould "
+    r"^(?:expect(?:ed|s)?\b|should\b|must (?:be|show|return|print|match)\b|output should\b|prints?\s*:|prints? \S+$"
+    r"|returns?\s*:|returns? \S+$|outputs?\s*:|result\s*:|verify\s*:|you should see\b|=>|→|->)|^[\w\s/-]{1,40}\bshould "
     r"(?:be|show|return|see|print|decrease|improve|increase|fire|output|list|match|equal|contain)\b",
     re.IGNORECASE,
 )

@@ -2,6 +2,7 @@
 
 import json
 import re
+from itertools import pairwise
 
 from runbooks.compiler import queries, sessions, shell_lines, sql
 from runbooks.compiler.calls import could_be_call, is_program_call
@@ -237,9 +238,7 @@ def _is_mapping(code: list[str], before: str) -> bool:
     """True if the lines are keys and values that are nested, or that the line before calls settings."""
     if not all(_YAML_KEY.match(row) or re.match(r"^\s*-\s+\S", row) for row in code):
         return False
-    nested = any(
-        row.rstrip().endswith(":") and _depth(below) > _depth(row) for row, below in zip(code, code[1:], strict=False)
-    )
+    nested = any(row.rstrip().endswith(":") and _depth(below) > _depth(row) for row, below in pairwise(code))
     keyed = _YAML_KEY.match(code[0]) is not None
     return keyed and (nested or bool(_SETTINGS_BEFORE.search(before)))
 

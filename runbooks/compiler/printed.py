@@ -23,7 +23,7 @@ _LINE = re.compile(
     | curl:\s\(\d+\)\s | ssh:\s\S+ | PING\s\S+\s\( | \d+\ bytes\ from\s
     | [●○×]\s\S+\.(?:service|timer|socket) | \s+(?:Loaded|Active|Main\ PID|Tasks|CGroup):\s
     | [a-z][a-z0-9.]*/[\w.-]+\s(?:created|configured|restarted|scaled|deleted|patched|unchanged|condition\ met|cordoned
-        |uncordoned|labeled|annotated|evicted|drained|(?:image|env)\ updated|rolled\ back|already\ \w+|serverside-applied)
+        |uncordoned|labeled|annotated|evicted|drained|(?:image|env)\ updated|rolled\ back|serverside-applied)
     | (?:pod|node|deployment|service|job|configmap|secret)\s"[\w.-]+"\s(?:force\ )?(?:deleted|created)
     | (?:deployment|statefulset|daemon\ set)\s"[^"]+"\ssuccessfully\srolled | Waiting\ for\ (?:deployment|rollout)
     | [A-Z][\w ()/-]{0,30}:[ ]{2,}\S

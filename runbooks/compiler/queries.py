@@ -19,7 +19,10 @@ _PROM_BODY = re.compile(
     r"\[\d+[smhdwy](?::\d*[smhdwy]?)?\]|\{[^}]*=~?\s*\"|\bby\s*\(|_total\b|_bucket\b|_seconds\b|_bytes\b|\boffset\s+\d+[smhd]"
 )
 _LOGQL = re.compile(rf"^\s*(?:(?:{_FUNCTIONS}|bytes_rate)\s*(?:by\s*\([^)]*\)\s*)?\(\s*)*{_SELECTOR}[^}}]*\}}")
-_LUCENE_TERM = r"(?:NOT\s+)?\(?[@\w.*-]+:\s*(?:\"[^\"]*\"|\[[^\]]+ TO [^\]]+\]|[<>]=?\s*[\w.]+|\([^)]*\)|(?!//)[^\s:\"][^\s\"]*)\)?"
+_LUCENE_TERM = (
+    r"(?:NOT\s+)?\(?[@\w.*-]+:\s*(?:\"[^\"]*\"|\[[^\]]+ TO [^\]]+\]|[<>]=?\s*[\w.]+"
+    r"|\([^)]*\)|(?!//)[^\s:\"][^\s\"]*)\)?"
+)
 _LUCENE = re.compile(rf"^\s*{_LUCENE_TERM}(?:\s+(?:AND|OR|NOT|and|or|not)\s+{_LUCENE_TERM})*\s*$")
 _LUCENE_SURE = re.compile(r"\b(?:AND|OR)\b|@timestamp|\[[^\]]+ TO [^\]]+\]|:[<>]")
 _METRIC = re.compile(r"^\s*\(?\s*[a-zA-Z_:][\w:]*\s*(?:$|[{\[]|[-+*/<>=!]|(?:and|or|unless|offset|by)\b)")
