@@ -348,7 +348,9 @@ def _command(
         because=because,
         text=command["text"],
         pieces=pieces(command["text"], asked, values),
-        warnings=[_FLAGS[f] for f in command["flags"] if f in _FLAGS and f"flag:{f}" not in told] + command["told"] + effects,
+        warnings=[_FLAGS[f] for f in command["flags"] if f in _FLAGS and f"flag:{f}" not in told]
+        + command["told"]
+        + effects,
         expected=[Expectation(_LEAD.sub("", item["text"]), item["assertion"]) for item in command["expected"]],
         notes=[note["text"] for note in command.get("notes", []) if note["text"] != command.get("label")],
         missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),
