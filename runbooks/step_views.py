@@ -358,11 +358,11 @@ def _command(
     )
 
 
-def judged(expected: Iterable[Expectation], output: str) -> list[Expectation]:
+def judged(expected: Iterable[Expectation], output: str, exit_code: int | None) -> list[Expectation]:
     """The expectations beside what a command printed: a suggestion for the operator, never a decision."""
     found = []
     for item in expected:
-        verdict = judge(item.assertion, output)
+        verdict = judge(item.assertion, output, exit_code)
         found.append(replace(item, ok=verdict.ok, reason=verdict.reason))
     return found
 

@@ -18,6 +18,7 @@ An assertion is one of these; no other exists:
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 
@@ -159,76 +160,69 @@ def _table(assertion: Assertion, shown: str, exit_status: int | None) -> Verdict
 # -- numbers -----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What is asked of a number: ``test(value, limits)``; ``said`` names it, ``of`` a column of a table."""
+
+    unit: str
+    limits: tuple[float, ...]
+    test: Callable[[float, tuple[float, ...]], bool]
+    said: str
+    of: str | None = None
+
+
 def _compare(assertion: Assertion, shown: str, exit_status: int | None) -> Verdict:
-    wanted, sign, unit = assertion["value"], assertion["comparator"], assertion.get("unit")
-    return _measure(
-        shown,
-        unit,
-        assertion.get("of"),
-        (wanted,),
-        lambda v, limits: _COMPARATORS[sign](v, limits[0]),
-        f"{sign} {wanted:g}",
-    )
+    sign, wanted, unit = assertion["comparator"], assertion["value"], assertion.get("unit") or ""
+    compare = _COMPARATORS[sign]
+    said = f"{sign} {wanted:g}{unit}"
+    return _measured(shown, _Measure(unit, (wanted,), lambda v, w: compare(v, w[0]), said, assertion.get("of")))
 
 
 def _between(assertion: Assertion, shown: str, exit_status: int | None) -> Verdict:
-    low, high = assertion["low"], assertion["high"]
-    return _measure(
-        shown,
-        assertion.get("unit"),
-        None,
-        (low, high),
-        lambda v, limits: limits[0] <= v <= limits[1],
-        f"between {low:g} and {high:g}",
-    )
+    low, high, unit = assertion["low"], assertion["high"], assertion.get("unit") or ""
+    said = f"between {low:g} and {high:g}{unit}"
+    return _measured(shown, _Measure(unit, (low, high), lambda v, w: w[0] <= v <= w[1], said))
 
 
-Test = Callable[[float, tuple[float, ...]], bool]
-
-
-def _measure(shown: str, unit: str | None, of: str | None, limits: tuple[float, ...], test: Test, said: str) -> Verdict:
+def _measured(shown: str, measure: _Measure) -> Verdict:
     """Compare what the output measures; several measures count only if they agree."""
-    kind = dimension(unit)
+    kind = dimension(measure.unit)
     text = _FOOTER.sub("", shown)
     if kind in ("size", "time"):
-        return _with_unit(_column(text, of), kind, unit or "", limits, test, f"{said} {unit}")
+        return _with_unit(_column(text, measure.of), kind, measure)
     percent = {float(n) for n, u in _QUANTITY.findall(text) if u == "%"} if kind == "%" else set()
     status = {float(code) for code in _STATUS.findall(text)[-1:]}
-    numbers = percent or status or {float(n) for n in _BARE_NUMBER.findall(text)}
-    suffix = "%" if kind == "%" else ""
+    numbers = sorted(percent or status or {float(n) for n in _BARE_NUMBER.findall(text)})
     if not numbers:
         return Verdict(None, "there is no number in the output")
     if len(numbers) > 1 and not percent:
         return Verdict(None, "there are several numbers in the output")
-    return _agreed(
-        [test(n, limits) for n in sorted(numbers)], [f"{n:g}{suffix}" for n in sorted(numbers)], said + suffix
-    )
+    suffix = "%" if kind == "%" else ""
+    held = [measure.test(number, measure.limits) for number in numbers]
+    return _agreed(held, [f"{number:g}{suffix}" for number in numbers], measure.said)
 
 
 def _agreed(held: list[bool], shown: list[str], said: str) -> Verdict:
-    if any(held) and not all(held):
-        return Verdict(
-            None, f"{held.count(False)} of {len(held)} values {'is' if held.count(False) == 1 else 'are'} not {said}"
-        )
-    return Verdict(
-        all(held), f"{', '.join(shown[:3])} {'is' if len(shown) == 1 else 'are'} {'' if all(held) else 'not '}{said}"
-    )
+    wrong = held.count(False)
+    if 0 < wrong < len(held):
+        return Verdict(None, f"{wrong} of {len(held)} values {'is' if wrong == 1 else 'are'} not {said}")
+    verb = ("is" if len(shown) == 1 else "are") + (" not" if wrong else "")
+    return Verdict(not wrong, f"{', '.join(shown[:3])} {verb} {said}")
 
 
-def _with_unit(text: str, kind: str, unit: str, limits: tuple[float, ...], test: Test, said: str) -> Verdict:
+def _with_unit(text: str, kind: str, measure: _Measure) -> Verdict:
     """A G may mean 10⁹ or 2³⁰ bytes on either side: only if all readings agree there is a verdict."""
     found = [(float(n), u) for n, u in _QUANTITY.findall(text) if dimension(u) == kind or (kind == "time" and u == "m")]
     if not found:
-        return Verdict(None, f"compare it with {said}")
+        return Verdict(None, f"compare it with {measure.said}")
     held: list[bool] = []
     for value, own in found:
-        readings = {
-            test(value * a, tuple(limit * b for limit in limits)) for a in _bases(own, kind) for b in _bases(unit, kind)
-        }
+        bases = [(a, b) for a in _bases(own, kind) for b in _bases(measure.unit, kind)]
+        readings = {measure.test(value * a, tuple(limit * b for limit in measure.limits)) for a, b in bases}
         if len(readings) > 1:
             return Verdict(None, f"{value:g}{own} is too close to call")
         held += readings
-    return _agreed(held, [f"{value:g}{own}" for value, own in found], said)
+    return _agreed(held, [f"{value:g}{own}" for value, own in found], measure.said)
 
 
 def _bases(unit: str, kind: str) -> list[float]:

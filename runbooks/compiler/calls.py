@@ -7,7 +7,7 @@ from runbooks.compiler import programs
 # Programs whose names are English words: their arguments must look like arguments.
 _ENGLISH = frozenset(
     "find test date time watch sort who last kill cut join split make service wait at host install file import type "
-    "set read move help look node command source history exec man more less view top which let ls echo w id free git "
+    "set read move help look node command source history exec man more less view top which let ls echo w id free "
     "env uniq head tail print patch apply expand fold paste yes true false link mail write wall talk mount screen "
     "script alias trap".split()
 )
@@ -19,7 +19,7 @@ _SENTENCE = frozenset(
     "had does do did not if when then shows show returns fails failed cannot it this as by from out so but because "
     "uses used runs via".split()
 )
-_SPEAKS = frozenset("echo printf man test say logger help which type export git grep".split())
+_SPEAKS = frozenset("echo printf man test say logger help which type export grep".split())
 _ARGUMENT = re.compile(r"^[-./~$\"'<{|&>\d]|[=/|*]|\.\w")
 _PATH = re.compile(r"(?:\./|\.\./|~/|/|\$\{?\w+\}?/)[\w./@{}$<>-]*[\w}>]")
 _OPTION = re.compile(r"(?:^|\s)--?[A-Za-z][\w-]*")

@@ -2,9 +2,8 @@
 
 import re
 
-from runbooks.compiler import inline
+from runbooks.compiler import told
 from runbooks.compiler.blocks import Block
-from runbooks.compiler.commands import compile_inline
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import ChecklistItem
 
@@ -41,9 +40,7 @@ def _item(item: Block, context: Context) -> ChecklistItem:
         "blocks": [],
         "items": [],
     }
-    for offset, span in inline.code_spans(text):
-        compiled = compile_inline(span, item.line + offset)
-        out["commands"] += compiled.commands if compiled else []
+    out["commands"] += told.commands_of(text, item.line)
     for child in item.children[1:]:
         _take(child, out, context)
     return out

@@ -6,8 +6,9 @@ from runbooks.compiler.assertions import Assertion, dimension
 
 _LEAD = re.compile(
     r"^(?:(?:it|this|the (?:command|query|output|result|response)|output|result|response|you)\s+)?"
-    r"(?:(?:expect(?:ed|s)?(?:\s+(?:output|result|response|value|status(?: code)?|exit code))?|should|must|returns?|outputs?"
-    r"|results?|verify|prints?)\b\s*:?\s*(?:be|see|show|return|print|output|list|match|equal|contain|display|read|say|report)?s?\b"
+    r"(?:(?:expect(?:ed|s)?(?:\s+(?:output|result|response|value|status(?: code)?|exit code))?|should|must|returns?"
+    r"|outputs?|results?|verify|prints?)\b\s*:?\s*"
+    r"(?:be|see|show|return|print|output|list|match|equal|contain|display|read|say|report)?s?\b"
     r"(?:\s+to\s+(?:be|see))?\s*:?|=>|→|->)\s*",
     re.IGNORECASE,
 )
@@ -28,13 +29,15 @@ _OF = r"(?:(?:the |its )?(?!no\b|not\b)[A-Za-z][\w-]*(?: [\w-]+){0,3} (?:is |are
 _AMOUNT = r"(\d[\d,]*(?:\.\d+)?)\s*(%|[A-Za-zµ]+)?"
 _ABOUT = r"(?: (free|available|used|in use|of \w+|or (?:more|less|fewer|higher|lower)|space|memory)){0,2}"
 _COMPARE = re.compile(
-    rf"^{_OF}(<=|>=|<|>|==?|≥|≤|at least|at most|more than|greater than|higher than|less than|lower than|fewer than|over|above"
+    rf"^{_OF}(<=|>=|<|>|==?|≥|≤|at least|at most|more than|greater than|higher than|less than"
+    rf"|lower than|fewer than|over|above"
     rf"|below|under|no more than|not more than|up to|equals?|equal to|exactly)\s*{_AMOUNT}{_ABOUT}$",
     re.IGNORECASE,
 )
 _OR_MORE = re.compile(rf"^{_AMOUNT} or (more|less|fewer|higher|lower)$", re.IGNORECASE)
 _BETWEEN = re.compile(
-    rf"^{_OF}(?:between |from )?(\d+(?:\.\d+)?) ?(?:and|to|-|–) ?(\d+(?:\.\d+)?)\s*(%|[A-Za-zµ]+)?$", re.IGNORECASE
+    rf"^{_OF}(?:between |from )?(\d+(?:\.\d+)?) ?(?:and|to|-|–) ?(\d+(?:\.\d+)?)\s*(%|[A-Za-zµ]+)?$",
+    re.IGNORECASE,
 )
 _SIGNS = {
     "≥": ">=", "≤": "<=", "=": "==", "at least": ">=", "at most": "<=", "more than": ">", "greater than": ">",
@@ -44,7 +47,7 @@ _SIGNS = {
 }  # fmt: skip
 _NUMBER = re.compile(r"^(zero|\d+(?:\.\d+)?)\s*(%|[A-Za-z]+)?(?: \w+)?(?:\s*\(.*\))?$", re.IGNORECASE | re.DOTALL)
 _ROWS = frozenset("row rows line lines result results".split())
-_FIELD = re.compile(r"[\"'](\w+)[\"']\s*:\s*(?:[\"']([^\"'.]+)[\"']|(\w+))((?:(?:,| or|,? or) [\"'][^\"']+[\"'])*)")
+_FIELD = re.compile(r"[\"'](\w+)[\"']\s*:\s*(?:[\"']([^\"'.]+)[\"']|(\w+))((?:,? or [\"'][^\"']+[\"'])*)")
 _PAIR = re.compile(r"^(\w+)\s*[:=]\s*([\w-]+)$")
 _WORDS_OR = re.compile(r"^[\w-]+(?:,? or [\w-]+)+$")
 _QUOTED = re.compile(r"[\"'`“]([^\"'`“”]+)[\"'`”]")
@@ -54,8 +57,9 @@ _LACKS = re.compile(
 )
 _PLAIN = re.compile(r"^expect(?:ed)?\s*(?:output|result|response)?\s*:\s*(.{3,80})$", re.IGNORECASE)
 _VAGUE = re.compile(
-    r"\b(?:all|any|each|every|both|should|visible|present|similar|recent|fresh|flowing|row count|changes?|decrease\w*|improve\w*"
-    r"|increase\w*|no|not|about|around|approximately|roughly|close to|near|low|high|same|latest|current|new|normal|several)\b|\.\.\.|…|~",
+    r"\b(?:all|any|each|every|both|should|visible|present|similar|recent|fresh|flowing|row count|changes?|decrease\w*"
+    r"|improve\w*|increase\w*|no|about|around|approximately|roughly|close to|near|low|high|same|latest"
+    r"|current|new|normal|several)\b|\.\.\.|…|~",
     re.IGNORECASE,
 )
 _HEAD = re.compile(r"^[A-Z][A-Z0-9_()%/-]*(?: [A-Z0-9()]+)?(?:\s{2,}|\t|$)")

@@ -1,6 +1,7 @@
 """Reading inline Markdown without a full inline parse: plain text, code spans, links, bold leads."""
 
 import re
+from typing import NamedTuple
 
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\(([^()\s]*(?:\([^()\s]*\)[^()\s]*)*)(?:\s+\"[^\"]*\")?\)")
 _CODE = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
@@ -27,9 +28,21 @@ def links(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def code_spans(text: str) -> list[tuple[int, str]]:
-    """(line offset inside the text, content) of each code span."""
-    return [(text.count("\n", 0, m.start()), " ".join(m.group(2).split())) for m in _CODE.finditer(text)]
+class Span(NamedTuple):
+    """A code span: its content on one line, its row from 0, and where it begins and ends with its ticks."""
+
+    text: str
+    row: int
+    start: int
+    end: int
+
+
+def spans(text: str) -> list[Span]:
+    """The code spans of a text, in order."""
+    return [
+        Span(" ".join(m.group(2).split()), text.count("\n", 0, m.start()), m.start(), m.end())
+        for m in _CODE.finditer(text)
+    ]
 
 
 def bold_lead(text: str) -> tuple[str, str] | None:

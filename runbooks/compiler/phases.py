@@ -2,7 +2,7 @@
 
 import re
 
-from runbooks.compiler import inline, references, steps, titles, trees
+from runbooks.compiler import inline, references, steps, titles, told, trees
 from runbooks.compiler.blocks import Block, walk
 from runbooks.compiler.checklists import is_task_list, take_checklist
 from runbooks.compiler.context import Context
@@ -69,8 +69,7 @@ def take_blocks(blocks: list[Block], section: Section, out: Phase, context: Cont
 def _take_prose(block: Block, out: Phase, context: Context) -> None:
     """A paragraph; one with a command in code ticks is a step, for hazards hide there too."""
     text = context.text(block.line, block.end_line)
-    spans = inline.code_spans(text["text"])
-    if out["phase"] not in ITEM_PHASES and any(steps.compile_inline(s, 1) for _, s in spans):
+    if out["phase"] not in ITEM_PHASES and told.tells(text["text"]):
         title, _ = steps.split_title(block.text)
         draft = Draft(title, block.line, str(len(out["steps"]) + 1), blocks=[block])
         out["steps"].append(steps.finish(draft, context))

@@ -3,9 +3,8 @@
 import re
 from dataclasses import dataclass, field
 
-from runbooks.compiler import inline, trees
+from runbooks.compiler import inline, told, trees
 from runbooks.compiler.blocks import Block, walk
-from runbooks.compiler.commands import compile_inline
 from runbooks.compiler.comments import STEP
 from runbooks.compiler.compiled import Compiled
 from runbooks.compiler.context import Context
@@ -99,10 +98,7 @@ def _take_inline(step: Step) -> None:
     """Commands in code spans of the prose and of the title."""
     title: Text = {"line": step["line"], "text": step["title"]}
     for text in [title, *step["prose"]]:
-        for offset, span in inline.code_spans(text["text"]):
-            compiled = compile_inline(span, text["line"] + offset)
-            if compiled:
-                step["commands"] += compiled.commands
+        step["commands"] += told.commands_of(text["text"], text["line"])
 
 
 def _links(draft: Draft, step: Step) -> list[str]:
@@ -139,7 +135,7 @@ def split_title(text: str) -> tuple[str, str]:
             return inline.plain(f"{title} {rest}"), ""
         return inline.plain(title), rest
     plain = inline.plain(line)
-    has_code = line if inline.code_spans(line) else ""
+    has_code = line if inline.spans(line) else ""
     if len(plain) <= TITLE_MAX:
         return plain, has_code
     sentence = re.split(r"(?<=[.!?:])\s", plain, maxsplit=1)[0]

@@ -123,7 +123,7 @@ class Walk:
         run = command.latest
         if run is None or run.status not in _ENDED or not any(item.assertion for item in command.expected):
             return command.expected
-        return step_views.judged(command.expected, output.beginning(run=run, limit=JUDGED_BYTES))
+        return step_views.judged(command.expected, output.beginning(run=run, limit=JUDGED_BYTES), run.exit_code)
 
     @property
     def own_commands(self) -> list[step_views.CommandView]:

@@ -1,7 +1,5 @@
 """A fence becomes logical units, and each comment finds the command that it belongs to."""
 
-from typing import Any
-
 import pytest
 
 from tests.runbooks.compiler.fragments import Commands, OneCommand, OneStep
@@ -104,23 +102,6 @@ def test_a_client_call_in_a_sql_fence_is_a_shell_command(commands: Commands) -> 
 def test_the_kind_is_http_when_curl_comes_first(commands: Commands) -> None:
     found = commands("time curl http://x\ndocker exec api curl http://x\nwget -q http://x")
     assert [c["kind"] for c in found] == ["http", "shell", "http"]
-
-
-@pytest.mark.parametrize(
-    ("text", "assertion"),
-    [
-        ("Should be 0 (no old backups)", {"op": "compare", "comparator": "==", "value": 0.0, "unit": None}),
-        ("Should show > 100GB free", {"op": "compare", "comparator": ">", "value": 100.0, "unit": "GB"}),
-        ("Should show count > 0", {"op": "compare", "comparator": ">", "value": 0.0, "unit": None}),
-        ("Expected: t", {"op": "equals", "value": "t"}),
-        ("Should show: Up (healthy)", {"op": "contains", "value": "Up (healthy)"}),
-        ('Expected: "status":"green" or "yellow"', {"op": "any_of", "values": ["green", "yellow"]}),
-        ("Expected: All tables present, data visible", None),
-    ],
-)
-def test_simple_expectations_can_be_checked(command: OneCommand, text: str, assertion: dict[str, Any] | None) -> None:
-    (expected,) = command(f"df -h\n# {text}")["expected"]
-    assert expected["assertion"] == assertion
 
 
 def test_expected_output_may_have_several_lines(command: OneCommand) -> None:

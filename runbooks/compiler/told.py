@@ -1,0 +1,101 @@
+"""Commands in a sentence: which code spans it tells to run, and which are names or only told of."""
+
+import re
+
+from runbooks.compiler import inline, programs, queries, sql
+from runbooks.compiler.calls import could_be_call, is_program_call
+from runbooks.compiler.commands import compile_as
+from runbooks.compiler.contract import Command
+
+_TELLS = re.compile(
+    r"(?:^|[\s(*_])(?:run|re-?run|execute|type|enter|invoke|issue|call|try|do|launch|start with|via|use|using|with)"
+    r"(?:\s+(?:the\s+)?(?:following|command|script|commands))?\s*:?\s*[\"'(*_]*$",
+    re.IGNORECASE,
+)
+_RUNS = re.compile(
+    r"(?:^|[\s(*_])(?:run|re-?run|execute|type|invoke|launch)\s+(?:the\s+)?(?:command|script)?\s*:?\s*[\"'(*_]*$",
+    re.IGNORECASE,
+)
+_ACTS = re.compile(r"(?:^|[,;:.(]|\b(?:then|or|and))\s*[\"'(*_]*$", re.IGNORECASE)
+_FORBIDS = re.compile(
+    r"\b(?:do not|don['’]t|never|avoid|must not|should not|shouldn['’]t|cannot|can['’]t|instead of|rather than|without"
+    r"|not to)\b[^.;:`]*$",
+    re.IGNORECASE,
+)
+_REPORTS = re.compile(
+    r"\b(?:runs|ran|executes|executed|calls|called|uses|used|invokes|invoked|issues|issued|by|what|when|while|whether|because|after"
+    r"|before|since|behind it is|is raised|equivalent to|like|than)\s+(?:the\s+|an?\s+)?[\"'(*_]*$",
+    re.IGNORECASE,
+)
+_BY_MEANS = re.compile(r"\b(?:by|after|before) (?:running|using|executing)\s+[\"'(*_]*$", re.IGNORECASE)
+_ASKS = re.compile(
+    r"\b(?:query|queries|graph|plot|evaluate|run|execute|check|look at|inspect|prometheus|promql|grafana|loki|kibana)\b[^.`]*$",
+    re.IGNORECASE,
+)
+_NOUN = re.compile(
+    r"^[\"')*_]*\s+(?:job|jobs|pipeline|workflow|playbook|task|stage|target|button|column|table|field|flag|option|branch"
+    r"|service|unit|pod|container|host|node|file|folder|directory|metric|alert|label|query|dashboard|panel|page|user|role"
+    r"|action|runbook|must|should|is|are|was|has|have)\b",
+    re.IGNORECASE,
+)
+_SCRIPT = re.compile(r"^[\w./-]+\.(?:sh|py|rb|pl)(?:\s.*)?$")
+# Programs that act at once when their bare name is typed.
+_BARE_ACTS = frozenset(["reboot", "poweroff", "halt"])
+
+
+def commands_of(text: str, line: int) -> list[Command]:
+    """The commands that a text of prose tells to run. ``line`` is the document line that it begins on."""
+    found: list[Command] = []
+    for span in inline.spans(text):
+        kind = _kind(span.text, text[span.start - min(span.start, 120) : span.start], text[span.end : span.end + 40])
+        if kind:
+            found += compile_as(kind, span.text, line + span.row).commands
+    return found
+
+
+def tells(text: str) -> bool:
+    """True if a text tells to run something."""
+    return bool(commands_of(text, 1))
+
+
+def _kind(span: str, before: str, after: str) -> str | None:
+    """``shell``, ``sql`` or a query language if the sentence tells to run the span."""
+    before = re.split(r"(?<=[.!?])\s", " ".join(before.split("\n")))[-1]
+    means = _BY_MEANS.search(before)
+    if _FORBIDS.search(before) or (_REPORTS.search(before) and not means):
+        return None
+    words = span.split()
+    if not words or words[0] == "man":
+        return None
+    if sql.SQL_START.match(span) and len(words) > 1:
+        return "sql"
+    query = queries.kind_of(span)
+    if query:
+        return query if _ASKS.search(before) or not before.strip() else None
+    if _is_call(span, words, before, after) or (means and could_be_call(span)):
+        return "shell"
+    return None
+
+
+def _is_call(span: str, words: list[str], before: str, after: str) -> bool:
+    """A call with arguments speaks for itself; a bare name and an unknown program need to be told."""
+    if len(words) > 1 and (is_program_call(words) or words[0].startswith("./")):
+        return not _NOUN.match(after) or bool(_TELLS.search(before))
+    if words[0].startswith("./") or (_SCRIPT.match(span) and _RUNS.search(before)):
+        return True
+    if _NOUN.match(after) or not (_RUNS.search(before) or _TELLS.search(before) or words[0] in _BARE_ACTS):
+        return False
+    if words[0] in _BARE_ACTS and len(words) == 1:
+        return bool(_TELLS.search(before) or _ACTS.search(before))
+    if len(words) == 1:
+        return _acts_bare(span, before)
+    return bool(_RUNS.search(before)) and bool(re.fullmatch(r"[a-z][\w.-]*", words[0]))
+
+
+def _acts_bare(name: str, before: str) -> bool:
+    """`uptime`, `htop`: a program that is run without arguments, told so."""
+    if not programs.known(name):
+        return False
+    if _RUNS.search(before):
+        return True
+    return programs.judge(name, []).risk != "blocked" and name in programs.table().alone and bool(_TELLS.search(before))
