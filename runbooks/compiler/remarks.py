@@ -1,8 +1,9 @@
 """Comments beside commands: which command each belongs to, as label, expectation or note."""
 
+import re
 from dataclasses import dataclass
 
-from runbooks.compiler import expected
+from runbooks.compiler import expected, inline
 from runbooks.compiler.contract import Command
 
 
@@ -35,6 +36,9 @@ def attach_remarks(entries: list[Command | Remark]) -> None:
             last["notes"].append({"line": entry.line, "text": entry.text, "kind": _after_kind(entry.kind)})
         else:
             waiting.append(entry)
+    for entry in entries:
+        if not isinstance(entry, Remark):
+            _read_samples(entry)
     if waiting and last is not None:
         last["notes"] += [{"line": r.line, "text": r.text, "kind": _after_kind(r.kind)} for r in waiting]
 
@@ -80,6 +84,46 @@ def _expect(command: Command, remark: Remark) -> None:
 
 
 def _extend_expected(command: Command, remark: Remark) -> None:
-    last = command["expected"][-1]
-    last["text"] += "\n" + remark.text
-    last["assertion"] = None
+    command["expected"][-1]["text"] += "\n" + remark.text
+
+
+def _read_samples(command: Command) -> None:
+    """An expectation of several lines is read once they are all there."""
+    for item in command["expected"]:
+        if "\n" in item["text"]:
+            item["assertion"] = expected.assertion(item["text"])
+
+
+_OUTPUT = re.compile(
+    r"\b(?:expected|should (?:see|look|show|return|print|be)|outputs?|response|result|returns?|looks? like|similar to"
+    r"|you(?:['’]ll| will) see)\b",
+    re.IGNORECASE,
+)
+_NOT_EXPECTED = re.compile(r"\b(?:error|fail\w*|bad|broken|unhealthy|if|instead|wrong|before|problem)\b", re.IGNORECASE)
+_SAID = re.compile(
+    r"^[\s>*+_-]*(?:\d+[.)]\s+)?(?:\[[ xX]\]\s+)?[*_]*(?P<said>(?:expect(?:ed|s)?\b|you should see\b|(?:it|this|the output"
+    r"|output|that) should\b|should\b).*)$",
+    re.IGNORECASE,
+)
+
+
+def expect_printed(commands: list[Command], line: int, text: str, before: str) -> None:
+    """A fence below a command shows what it prints, if the line before it says so. ``line`` is its first line."""
+    above = [c for c in commands if c["end_line"] < line]
+    if not above or not text.strip() or not _OUTPUT.search(before) or _NOT_EXPECTED.search(before):
+        return
+    text = text.rstrip()
+    above[-1]["expected"].append(
+        {"text": text, "line": line, "assertion": expected.assertion(f"Expected output:\n{text}")}
+    )
+
+
+def expect_said(commands: list[Command], line: int, text: str) -> None:
+    """“Expected: PONG” in the prose below a command; the prose keeps it, too."""
+    for offset, row in enumerate(text.split("\n")):
+        match = _SAID.match(row)
+        above = [c for c in commands if c["end_line"] < line + offset]
+        if match is None or not above or row.rstrip("*_ ").endswith(":"):
+            continue
+        said = inline.plain(match["said"])
+        above[-1]["expected"].append({"text": said, "line": line + offset, "assertion": expected.assertion(said)})

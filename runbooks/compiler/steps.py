@@ -10,7 +10,7 @@ from runbooks.compiler.compiled import Compiled
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import Block as OutBlock
 from runbooks.compiler.contract import Command, Step, Text
-from runbooks.compiler.remarks import Remark, attach_remarks
+from runbooks.compiler.remarks import Remark, attach_remarks, expect_printed, expect_said
 
 TITLE_MAX = 160
 _LEADING = frozenset(["label", "alternative", "condition", "wait", "query", "setting"])
@@ -72,12 +72,17 @@ def _take(block: Block, step: Step, context: Context) -> None:
     if block.kind == "fence":
         compiled = context.fence(block)
         context.place(block.line, step["line"])
+        if compiled.kind in ("output", "json", "yaml", "text"):
+            before = context.line_before(block.line)
+            expect_printed(step["commands"], compiled.source.first_content_line, compiled.source.text, before)
         take_fence(compiled, step)
     elif any(b.kind == "fence" for b in walk(block.children)):
         for child in block.children:
             _take(child, step, context)
     elif block.kind != "rule":
-        step["prose"].append(context.text(block.line, block.end_line))
+        text = context.text(block.line, block.end_line)
+        step["prose"].append(text)
+        expect_said(step["commands"], text["line"], text["text"])
 
 
 def take_fence(compiled: Compiled, step: Step) -> None:

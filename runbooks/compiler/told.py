@@ -2,7 +2,7 @@
 
 import re
 
-from runbooks.compiler import inline, programs, queries, sql
+from runbooks.compiler import expected, inline, programs, queries, sql
 from runbooks.compiler.calls import could_be_call, is_program_call
 from runbooks.compiler.commands import compile_as
 from runbooks.compiler.contract import Command
@@ -23,19 +23,27 @@ _FORBIDS = re.compile(
     re.IGNORECASE,
 )
 _REPORTS = re.compile(
-    r"\b(?:runs|ran|executes|executed|calls|called|uses|used|invokes|invoked|issues|issued|by|what|when|while|whether|because|after"
-    r"|before|since|behind it is|is raised|equivalent to|like|than)\s+(?:the\s+|an?\s+)?[\"'(*_]*$",
+    r"\b(?:runs|ran|executes|executed|calls|called|uses|used|invokes|invoked|issues|issued|by|what|when|while|whether"
+    r"|because|after|before|since|behind it is|is raised|equivalent to|like|than)\s+(?:the\s+|an?\s+)?[\"'(*_]*$",
     re.IGNORECASE,
 )
 _BY_MEANS = re.compile(r"\b(?:by|after|before) (?:running|using|executing)\s+[\"'(*_]*$", re.IGNORECASE)
 _ASKS = re.compile(
-    r"\b(?:query|queries|graph|plot|evaluate|run|execute|check|look at|inspect|prometheus|promql|grafana|loki|kibana)\b[^.`]*$",
+    r"\b(?:query|queries|graph|plot|evaluate|run|execute|check|look at|inspect|prometheus|promql|grafana|loki|kibana)"
+    r"\b[^.`]*$",
     re.IGNORECASE,
 )
 _NOUN = re.compile(
-    r"^[\"')*_]*\s+(?:job|jobs|pipeline|workflow|playbook|task|stage|target|button|column|table|field|flag|option|branch"
-    r"|service|unit|pod|container|host|node|file|folder|directory|metric|alert|label|query|dashboard|panel|page|user|role"
+    r"^[\"')*_]*\s+(?:job|jobs|pipeline|workflow|playbook|task|stage|target|button|column|table|field"
+    r"|flag|option|branch"
+    r"|service|unit|pod|container|host|node|file|folder|directory|metric|alert|label|query|dashboard"
+    r"|panel|page|user|role"
     r"|action|runbook|must|should|is|are|was|has|have)\b",
+    re.IGNORECASE,
+)
+_EXPECTED = re.compile(
+    r"[\s,;:.)*_→-]*(?:(?:and|it|this|which|that|the output)\s+)*((?:should|must"
+    r"|expect\w*)\b\s*:?\s*(?:[^.\n]|\.(?=\w))+)",
     re.IGNORECASE,
 )
 _SCRIPT = re.compile(r"^[\w./-]+\.(?:sh|py|rb|pl)(?:\s.*)?$")
@@ -49,8 +57,18 @@ def commands_of(text: str, line: int) -> list[Command]:
     for span in inline.spans(text):
         kind = _kind(span.text, text[span.start - min(span.start, 120) : span.start], text[span.end : span.end + 40])
         if kind:
-            found += compile_as(kind, span.text, line + span.row).commands
+            made = compile_as(kind, span.text, line + span.row).commands
+            _expect(made, text[span.end : span.end + 160], line + span.row)
+            found += made
     return found
+
+
+def _expect(made: list[Command], after: str, line: int) -> None:
+    """“…; it should return `PONG`” behind a command."""
+    match = _EXPECTED.match(after)
+    if match and made:
+        said = inline.plain(match[1])
+        made[-1]["expected"].append({"text": said, "line": line, "assertion": expected.assertion(said)})
 
 
 def tells(text: str) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from runbooks.compiler.assertions import judge
 from runbooks.compiler.expected import assertion
+from tests.runbooks.compiler.fragments import OneRunbook
 
 
 def compare(sign: str, value: float, unit: str | None = None, **more: str) -> dict[str, Any]:
@@ -168,3 +169,73 @@ def test_an_exit_status_is_judged_where_it_is_known(status: int | None, ok: bool
 def test_the_reason_says_what_was_compared() -> None:
     assert judge(assertion("Should show > 100GB free"), DISKS).reason == "140G is > 100GB"
     assert judge(assertion("Should be Running"), PODS).reason == "Running is in 1 of 2 rows"
+
+
+def test_the_fence_below_expected_output_is_what_a_command_prints(runbook: OneRunbook) -> None:
+    found = runbook(
+        """
+        # Alarm
+
+        1. Ask the cache
+
+           ```bash
+           redis-cli ping
+           ```
+
+           Expected output:
+
+           ```
+           PONG
+           ```
+        """
+    )
+    (command,) = found["phases"][0]["steps"][0]["commands"]
+    (expected,) = command["expected"]
+    assert (expected["text"], expected["line"], expected["assertion"]) == (
+        "PONG",
+        12,
+        {"op": "equals", "value": "PONG"},
+    )
+
+
+def test_a_fence_that_shows_an_error_is_not_expected(runbook: OneRunbook) -> None:
+    found = runbook(
+        """
+        # Alarm
+
+        1. Ask the cache
+
+           ```bash
+           redis-cli ping
+           ```
+
+           If it is broken, the output shows an error:
+
+           ```
+           Could not connect to Redis
+           ```
+        """
+    )
+    assert found["phases"][0]["steps"][0]["commands"][0]["expected"] == []
+
+
+def test_an_expectation_in_the_prose_below_belongs_to_the_command_above(runbook: OneRunbook) -> None:
+    found = runbook(
+        """
+        # Alarm
+
+        1. Ask the cache
+
+           ```bash
+           redis-cli ping
+           redis-cli dbsize
+           ```
+
+           - **Expected**: at least 1
+
+        2. Run `redis-cli ping`; it should return `PONG`.
+        """
+    )
+    first, second = found["phases"][0]["steps"]
+    assert [[e["text"] for e in c["expected"]] for c in first["commands"]] == [[], ["Expected: at least 1"]]
+    assert [e["assertion"] for c in second["commands"] for e in c["expected"]] == [{"op": "equals", "value": "PONG"}]
