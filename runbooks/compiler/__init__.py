@@ -2,7 +2,7 @@
 
 The passes, in order: ``encoding`` → ``blocks`` → ``sections`` → ``outline`` (``roles``, ``phases``, ``steps``,
 ``trees``, ``references``, ``checklists``; each fence through ``fences`` → ``commands`` → ``shell``/``sql``/
-``queries`` → ``risk``/``placeholders``/``expected``) → ``accounting`` → ``findings``, ``review``.
+``queries`` → ``risk``/``placeholders``/``expected``) → ``accounting`` → ``lint``.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import runbooks.compiler.nested  # noqa: F401 - completes the table of risk.py
-from runbooks.compiler import accounting, encoding, findings, inline, lint, outline, review, sections, slices, titles
+from runbooks.compiler import accounting, encoding, findings, inline, lint, outline, sections, slices, titles
 from runbooks.compiler.blocks import Block, parse_blocks, walk
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import Document, Documents
@@ -57,14 +57,10 @@ def compile_text(text: str | bytes, *, path: str, under: slices.Under | None = N
     document["prose"] = context.prose
     accounting.settle(document, lines)
     notes = [findings.make(1, rule, "info", message) for rule, message in decoded.notes]
-    found = [*notes, *findings.of_commands(document, context), *review.of_document(document, root, lines)]
-    live, document["suppressed"] = lint.settle(_once(found), lines)
+    found = [*notes, *lint.of_document(document, context, root, lines)]
+    live, document["suppressed"] = lint.settle(found, lines)
     document["findings"] = sorted(live, key=lambda f: (f["line"], f["rule"]))
     return document
-
-
-def _once(found: list[findings.Finding]) -> list[findings.Finding]:
-    return list({(f["line"], f["rule"], f["message"]): f for f in found}.values())
 
 
 def title_of(blocks: list[Block], path: str) -> str:
@@ -87,22 +83,10 @@ def compile_paths(paths: Iterable[str | Path]) -> Documents:
 
     Several documents are also read together: what they say of the same alert, and their links to each other.
     """
-    documents = [_compile_file(path) for path in find_files(paths)]
-    by_path = {document["path"]: document for document in documents}
-    for path, finding in lint.between(documents):
-        by_path[path]["findings"].append(finding)  # type: ignore[arg-type]
-    known = lint.known_paths(documents)
-    for document in documents:
-        document["findings"] = [found for found in document["findings"] if not _leads_on(document, found, known)]
-        document["findings"].sort(key=lambda found: (found["line"], found["rule"]))
+    marked: dict[str, list[str]] = {}
+    documents = [_compile_file(path, marked) for path in find_files(paths)]
+    lint.settle_all(documents, marked)
     return {"documents": documents}
-
-
-def _leads_on(document: Document, finding: findings.Finding, known: set[str]) -> bool:
-    """A link out of the document that reaches another one of the same import."""
-    if finding["rule"] != "link.relative":
-        return False
-    return lint.reaches(document, finding["message"].split(" ")[0], known)
 
 
 def find_files(paths: Iterable[str | Path]) -> Iterator[Path]:
@@ -114,7 +98,8 @@ def find_files(paths: Iterable[str | Path]) -> Iterator[Path]:
             yield path
 
 
-def _compile_file(path: Path) -> Document:
+def _compile_file(path: Path, marked: dict[str, list[str]]) -> Document:
+    """One file; the lines of a text that allows something are kept in `marked` for the rules between documents."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -123,4 +108,6 @@ def _compile_file(path: Path) -> Document:
         document["findings"] = [findings.make(1, "file.unreadable", "error", message)]
         document["runbooks"] = []
         return document
+    if b"erpops:" in data:
+        marked[str(path)] = encoding.decode(data).text.split("\n")
     return compile_text(data, path=str(path))

@@ -4,6 +4,7 @@ An assertion is one of these; no other exists:
 
 - ``{"op": "equals", "value": text}``: the output, or one line of it, is the text.
 - ``{"op": "contains", "value": text}``, ``{"op": "any_of", "values": [text]}``: the words stand in one line, in order.
+- ``{"op": "phrase", "value": text}``: the same, but missing words may be said otherwise: a person decides.
 - ``{"op": "lacks", "value": text}``: they stand in no line.
 - ``{"op": "empty"}``: nothing was printed.
 - ``{"op": "compare", "comparator": "<" | "<=" | ">" | ">=" | "==", "value": number, "unit": text | None}``, perhaps
@@ -76,24 +77,33 @@ def dimension(unit: str | None) -> str | None:
 # -- words -------------------------------------------------------------------------------------------
 
 
-def _pattern(value: str) -> re.Pattern[str]:
-    """The words of ``value`` in order; “healthy” is not in “unhealthy”."""
-    words = [re.escape(word) for word in value.split()]
-    edged = [
-        rf"(?<![\w-]){w}(?![\w-])" if re.match(r"\w", word) else w for w, word in zip(words, value.split(), strict=True)
-    ]
-    return re.compile(r"[^\n]*?".join(edged), re.IGNORECASE)
-
-
 def _find(value: str, lines: list[str]) -> tuple[int, bool]:
-    """(how many lines hold the words, whether one holds them behind a “not”)."""
-    pattern, found, denied = _pattern(value), 0, False
+    """(how many lines hold the words in order, whether one holds them behind a “not”).
+
+    “healthy” is not in “unhealthy”.
+    """
+    patterns = [
+        re.compile(rf"(?<![\w-]){re.escape(word)}(?![\w-])" if word[0].isalnum() else re.escape(word), re.IGNORECASE)
+        for word in value.split()
+    ]
+    found, denied = 0, False
     for line in lines:
-        match = pattern.search(line)
-        if match:
+        start = _in_order(patterns, line)
+        if start is not None:
             found += 1
-            denied = denied or bool(_NOT.search(line[: match.start()]))
+            denied = denied or bool(_NOT.search(line[max(0, start - 20) : start]))
     return found, denied
+
+
+def _in_order(patterns: list[re.Pattern[str]], line: str) -> int | None:
+    """Where the first of the words begins if all of them follow one another in the line."""
+    start, position = None, 0
+    for pattern in patterns:
+        match = pattern.search(line, position)
+        if match is None:
+            return None
+        start, position = match.start() if start is None else start, match.end()
+    return start
 
 
 def _equals(assertion: Assertion, shown: str, exit_status: int | None) -> Verdict:
@@ -113,6 +123,8 @@ def _words(assertion: Assertion, shown: str, exit_status: int | None) -> Verdict
     if body > 1 and _is_header(lines[0]) and 0 < (held := max(found for found, _ in counts)) < body:
         return Verdict(None, f"{named} is in {held} of {body} rows")
     ok = any(found for found, _ in counts)
+    if not ok and assertion["op"] == "phrase":
+        return Verdict(None, f"“{named}” is not in the output word for word")
     return Verdict(ok, f"{named} is in the output" if ok else f"{named} is not in the output")
 
 
@@ -281,6 +293,7 @@ _JUDGES: dict[str, Callable[[Assertion, str, int | None], Verdict]] = {
     "equals": _equals,
     "contains": _words,
     "any_of": _words,
+    "phrase": _words,
     "lacks": _lacks,
     "empty": _empty,
     "compare": _compare,

@@ -11,6 +11,8 @@ from runbooks.compiler.printed import is_printed
 from runbooks.compiler.remarks import Remark
 from runbooks.compiler.verdict import Verdict
 
+# A line that ``crontab -l`` prints.
+_CRON = re.compile(r"^\s*(?:[\d*][\d*/,-]*\s+){5}\S")
 _SQL_CLIENT = re.compile(r"\b(?:psql|mysql|mariadb|sqlite3|cqlsh)\b")
 
 
@@ -27,7 +29,7 @@ def compile_fence(source: SourceBlock, before: str = "") -> Compiled:
 
 def compile_inline(text: str, line: int) -> Compiled | None:
     """Commands of a code span or tree line, if its words are a call of a known program or SQL."""
-    if sql.SQL_START.match(text) and " " in text.strip():
+    if sql.starts(text) and " " in text.strip():
         return compile_as("sql", text, line)
     if is_program_call(text.split()) and (" " in text.strip() or text.startswith("./")):
         return compile_as("shell", text, line)
@@ -73,7 +75,7 @@ def _read_lines(compiled: Compiled, text: str, *, prompted: bool = False) -> Non
     """Logical lines of a shell; without prompts, SQL may be typed into a client and output may stand between."""
     parts = shell.split_units(text)
     assigned = [name for p in parts if isinstance(p, shell.Unit) for name in p.assigned]
-    in_session = printing = False
+    in_session = printing = typed = False
     index = 0
     while index < len(parts):
         part = parts[index]
@@ -83,11 +85,11 @@ def _read_lines(compiled: Compiled, text: str, *, prompted: bool = False) -> Non
             if part.kind == "comment":
                 add_remark(compiled, part.first, part.text)
             continue
-        if not prompted and _was_printed(compiled, part, printing):
+        if typed and not prompted and _was_printed(part, printing):
             printing = True
             _take_printed(compiled, part)
             continue
-        printing = False
+        printing, typed = False, True
         if in_session or _foreign(part.text):
             index, in_session = _session_line(compiled, parts, index - 1, in_session)
             continue
@@ -99,12 +101,12 @@ def _opens_session(command: Command, text: str) -> bool:
     return "interactive" in command["flags"] and bool(_SQL_CLIENT.search(text)) and command["risk"] == "blocked"
 
 
-def _was_printed(compiled: Compiled, unit: shell.Unit, printing: bool) -> bool:
+def _was_printed(unit: shell.Unit, printing: bool) -> bool:
     """True for a line below a command that bears the marks of output, and for what directly follows it."""
     first = unit.text.split("\n", 1)[0]
-    if not compiled.commands or is_program_call(first.split()) or unit.kind == "assignment":
+    if is_program_call(first.split()) or unit.kind == "assignment":
         return False
-    return printing or is_printed(first) or first.strip() in ("{", "[")
+    return printing or is_printed(first) or first.strip() in ("{", "[") or bool(_CRON.match(first))
 
 
 def _take_printed(compiled: Compiled, unit: shell.Unit) -> None:
@@ -115,7 +117,7 @@ def _take_printed(compiled: Compiled, unit: shell.Unit) -> None:
 
 def _foreign(text: str) -> bool:
     """SQL, psql commands or a query typed into a shell fence."""
-    return bool(sql.SQL_START.match(text)) or bool(sql.META.match(text)) or bool(queries.kind_of(text))
+    return bool(sql.starts(text)) or bool(sql.META.match(text)) or bool(queries.kind_of(text))
 
 
 def _session_line(
@@ -139,7 +141,7 @@ def _session_line(
                 break
             text, last, end = f"{text}\n{following.text}", following.last, end + 1
     code, _, trailing = text.partition("  #") if "\n" not in text else (text, "", "")
-    if not in_session and kind is None and not sql.SQL_START.match(code) and not code.lstrip().startswith("\\"):
+    if not in_session and kind is None and not sql.starts(code) and not code.lstrip().startswith("\\"):
         return index + 1, in_session
     add_foreign(compiled, kind or "sql", code.rstrip(), part.first, last)
     for note in (trailing, part.trailing if "\n" not in text else ""):

@@ -64,12 +64,16 @@ _VAGUE = re.compile(
 )
 _HEAD = re.compile(r"^[A-Z][A-Z0-9_()%/-]*(?: [A-Z0-9()]+)?(?:\s{2,}|\t|$)")
 _STATE = re.compile(r"^(?:STATUS|STATE|READY|HEALTH|AVAILABLE|RESULT)$")
-_MADE_UP = re.compile(r"[<>…*]|\.\.\.|[0-9a-f]{6,}|-[a-z0-9]{5}$|xxx", re.IGNORECASE)
+_MADE_UP = re.compile(r"[<>…*]|\.\.\.|(?=[a-f]*\d)[0-9a-f]{6,}|-(?=[a-z]*\d)[a-z0-9]{5}$|xxx", re.IGNORECASE)
+# A longer text is no sentence that a machine should interpret.
+_LONGEST = 4000
 
 
 def assertion(text: str) -> Assertion | None:
     """What a machine can check of an expectation; None leaves it to the operator."""
     lines = text.strip().split("\n")
+    if len(text) > _LONGEST:
+        return None
     if len(lines) > 1:
         return _sample(lines)
     said = " ".join(text.split())
@@ -152,7 +156,8 @@ def _contains(body: str, said: str) -> Assertion | None:
         return {"op": "contains", "value": body}
     if len(quoted) == 0 and (plain := _PLAIN.match(said)):
         # “Expected:” and then a few words is what the command prints.
-        return {"op": "contains", "value": plain[1].strip(". ")}
+        words = plain[1].strip(". ")
+        return {"op": "phrase" if len(words.split()) > 2 else "contains", "value": words}
     return None
 
 

@@ -39,10 +39,13 @@ class Span(NamedTuple):
 
 def spans(text: str) -> list[Span]:
     """The code spans of a text, in order."""
-    return [
-        Span(" ".join(m.group(2).split()), text.count("\n", 0, m.start()), m.start(), m.end())
-        for m in _CODE.finditer(text)
-    ]
+    found: list[Span] = []
+    row = counted = 0
+    for match in _CODE.finditer(text):
+        row += text.count("\n", counted, match.start())
+        counted = match.start()
+        found.append(Span(" ".join(match.group(2).split()), row, match.start(), match.end()))
+    return found
 
 
 def bold_lead(text: str) -> tuple[str, str] | None:

@@ -101,10 +101,15 @@ _OUTPUT = re.compile(
 )
 _NOT_EXPECTED = re.compile(r"\b(?:error|fail\w*|bad|broken|unhealthy|if|instead|wrong|before|problem)\b", re.IGNORECASE)
 _SAID = re.compile(
-    r"^[\s>*+_-]*(?:\d+[.)]\s+)?(?:\[[ xX]\]\s+)?[*_]*(?P<said>(?:expect(?:ed|s)?\b|you should see\b|(?:it|this|the output"
-    r"|output|that) should\b|should\b).*)$",
+    r"^[\s>*+_-]*(?:\d+[.)]\s+)?(?:\[[ xX]\]\s+)?[*_]*(?P<said>(?:expect(?:ed|s)?\b|you should see\b"
+    r"|(?:(?:it|this|the output|output|that) )?should"
+    r" (?:return|print|show|output|say|contain|list|display|report|read|see|match|equal"
+    r"|be\s(?!used|done|run\b|noted|able|possible|set|made|taken|avoided|considered|an?\b|the\b)"
+    r")).*)$",
     re.IGNORECASE,
 )
+_STARTS = re.compile(r"^\s*(?:[-*+>]|\d+[.)])\s")
+_ENDED = re.compile(r"[.:!?)*_]\s*$")
 
 
 def expect_printed(commands: list[Command], line: int, text: str, before: str) -> None:
@@ -120,10 +125,14 @@ def expect_printed(commands: list[Command], line: int, text: str, before: str) -
 
 def expect_said(commands: list[Command], line: int, text: str) -> None:
     """“Expected: PONG” in the prose below a command; the prose keeps it, too."""
-    for offset, row in enumerate(text.split("\n")):
+    rows = text.split("\n")
+    for offset, row in enumerate(rows):
         match = _SAID.match(row)
+        # In the middle of a sentence that goes over several lines, “should” opens nothing.
+        if match is None or (offset and not _STARTS.match(row) and not _ENDED.search(rows[offset - 1])):
+            continue
         above = [c for c in commands if c["end_line"] < line + offset]
-        if match is None or not above or row.rstrip("*_ ").endswith(":"):
+        if not above or row.rstrip("*_ ").endswith(":"):
             continue
         said = inline.plain(match["said"])
         above[-1]["expected"].append({"text": said, "line": line + offset, "assertion": expected.assertion(said)})

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass, field
 
 from runbooks.compiler import shell_lines
-from runbooks.compiler.calls import is_program_call
-from runbooks.compiler.printed import is_printed
+from runbooks.compiler.calls import SENTENCE, is_program_call, is_tool_name
+from runbooks.compiler.printed import is_output
 
 _SHELL = re.compile(
     r"^\s*(?:\$\s+(?=[^\d\s])|(?:(?:\([\w.-]+\)\s*)?\[?[\w.-]+@[\w.-]+(?:[:\s][^$#%\n>]*)?\]?\s?[$#%>]\s+"
@@ -13,14 +13,16 @@ _SHELL = re.compile(
 )
 _LOOSE = re.compile(r"^\s*[%>]\s+(?=\S)")
 _SQL = re.compile(
-    r"^\s*(?:[\w.-]+[=\-('\"*^!][#>]\s+|mysql>\s+|MariaDB \[[^\]]*\]>\s+|sqlite>\s+|cqlsh(?::\w+)?>\s+)(?=\S)"
+    r"^\s*(?:[A-Za-z_][\w.-]*[=\-('\"*^!][#>]\s+|mysql>\s+|MariaDB \[[^\]]*\]>\s+|sqlite>\s+|cqlsh(?::\w+)?>\s+)(?=\S)"
 )
-_SQL_ON = re.compile(r"^\s*(?:[\w.-]+[-('\"][#>]|->|\.\.\.>)(?:\s|$)")
+_SQL_ON = re.compile(r"^\s*(?:[A-Za-z_][\w.-]*[-('\"][#>]|->|\.\.\.>)(?:\s|$)")
 _TYPED = re.compile(
     r"^\s*(?:>>>\s|[\w.-]+:\d+(?:\[\d+\])?>\s|redis[\w.-]*>\s|irb\([^)]*\)(?::\d+)*[>*]\s|In \[\d+\]:\s|iex\(\d+\)>\s"
     r"|[\w-]+:(?:PRIMARY|SECONDARY)>\s|(?:mongos?|mongosh|test|admin|sftp|ftp|nslookup|ghci|scala|jshell)>\s|\(gdb\)\s)"
     r"\s*(?=\S)"
 )
+# “> slowlog get 10”: the prompt of no program in particular.
+_ANY = re.compile(r"^\s*>\s+(?=\.?[A-Za-z_][\w.:-]*(?:\s|[(\[]|$))")
 _TYPED_ON = re.compile(r"^\s*\.\.\.(?:\s|$)")
 _BARE = re.compile(r"^\s*(?:\$|[\w.-]+[=\-][#>]|mysql>|>>>|[\w.-]+:\d+>|\S+@\S+[$#])\s*$")
 _SECOND = re.compile(r"^\s*>\s?")
@@ -58,18 +60,30 @@ def kind_of(rows: list[str]) -> str | None:
         return "shell"
     if any(_SQL.match(row) for row in rows):
         return "sql" if not any(is_program_call(row.split()) for row in rows[:1]) else "shell"
-    return "shell" if any(_TYPED.match(row) for row in rows) else None
+    return "shell" if _typed_end(rows[0]) or any(_TYPED.match(row) for row in rows) else None
+
+
+def _typed_end(row: str) -> int | None:
+    """Where the text behind the prompt of another program begins."""
+    match = _TYPED.match(row)
+    if match is None and (match := _ANY.match(row)):
+        words = row[match.end() :].split()
+        sentence = len(words) > 8 or row.rstrip().endswith((".", ",", ":", "!", "?")) or words[0] in ("Note", "Warning")
+        return None if sentence or set(words[1:]) & SENTENCE else match.end()
+    return match.end() if match else None
 
 
 def is_root(rows: list[str], tag_says_shell: bool) -> bool:
     """True if ``# `` is the prompt of root: every such line is a call, and what is between them was printed."""
     marked = [row.strip()[1:].split() for row in rows if row.lstrip().startswith("# ")]
     other = [row for row in rows if row.strip() and not row.lstrip().startswith("#")]
-    if not marked or not rows[0].lstrip().startswith("# ") or not all(is_program_call(words) for words in marked):
+    if not marked or not rows[0].lstrip().startswith("# "):
         return False
+    calls = all(is_program_call(words) for words in marked)
     if other:
-        return is_printed(other[0]) and not any(is_program_call(row.split()) for row in other)
-    return not tag_says_shell
+        named = calls or (len(marked) == 1 and is_tool_name(marked[0][0]) and len(marked[0]) < 4)
+        return bool(named) and is_output(other[:3]) and not any(is_program_call(row.split()) for row in other)
+    return calls and not tag_says_shell
 
 
 def read(rows: list[str], *, root: bool = False) -> Session:
@@ -90,11 +104,12 @@ def _take(rows: list[str], row: int, session: Session, *, root: bool) -> int:
         return row + 1
     if (sql := _SQL.match(line)) is not None:
         return _take_sql(rows, row, sql.end(), session)
-    if (typed := _TYPED.match(line)) is not None:
-        return _take_typed(rows, row, typed.end(), session)
     end = _prompt_end(line)
     if end is not None:
         return _take_shell(rows, row, end, session)
+    typed = _typed_end(line)
+    if typed is not None and (_TYPED.match(line) or not any(session.shell)):
+        return _take_typed(rows, row, typed, session)
     if line.strip().startswith("#"):
         session.shell[row] = line
     elif line.strip() and not _BARE.match(line):

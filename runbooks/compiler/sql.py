@@ -136,12 +136,25 @@ _SUSPECT = re.compile(
 )
 _REINDEX_CONCURRENTLY = re.compile(r"^REINDEX\b.*\bCONCURRENTLY\b", re.DOTALL)
 SQL_START = re.compile(
-    r"^\s*(?:SELECT|WITH|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|CREATE\s+(?:UNIQUE\s+|OR\s+REPLACE\s+)?"
+    r"^\s*(?:SELECT\b|WITH\s+(?:RECURSIVE\s+)?[\w\".]+\s*(?:\([^)]*\)\s*)?AS\b|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|CREATE\s+(?:UNIQUE\s+|OR\s+REPLACE\s+)?"
     r"(?:INDEX|TABLE|DATABASE|USER|ROLE|EXTENSION|VIEW|TRIGGER|FUNCTION|MATERIALIZED)|ALTER\s+(?:TABLE|SYSTEM|DATABASE|"
     r"ROLE|USER|INDEX)|DROP\s+(?:TABLE|DATABASE|INDEX|USER|ROLE|VIEW)|TRUNCATE\s|VACUUM\b|ANALYZE\b|REINDEX\b|EXPLAIN\s|"
     r"GRANT\s|REVOKE\s|SHOW\s+\w+\s*;|SET\s+\w+\s*(?:=|TO)\s|BEGIN;|COMMIT;|ROLLBACK;|CHECKPOINT;)",
     re.IGNORECASE,
 )
+
+
+_SURELY = re.compile(
+    r";\s*(?:--.*)?$|\bfrom\s+\S|\bset\s+\S+\s*=|\binto\s+\S+\s*(?:\(|values|select)|\*|^\s*select\s+\S*\(",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def starts(text: str) -> bool:
+    """True if a text opens with a statement; “Analyze the logs” and “Select a node” are sentences."""
+    if not SQL_START.match(text):
+        return False
+    return text.split(None, 1)[0].isupper() or bool(_SURELY.search(text))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,13 @@
 import re
 
 from runbooks.compiler import expected, inline, programs, queries, sql
-from runbooks.compiler.calls import could_be_call, is_program_call
+from runbooks.compiler.calls import SENTENCE, is_program_call, is_unlisted_call
 from runbooks.compiler.commands import compile_as
 from runbooks.compiler.contract import Command
 
 _TELLS = re.compile(
     r"(?:^|[\s(*_])(?:run|re-?run|execute|type|enter|invoke|issue|call|try|do|launch|start with|via|use|using|with)"
-    r"(?:\s+(?:the\s+)?(?:following|command|script|commands))?\s*:?\s*[\"'(*_]*$",
+    r"(?:\s+the)?(?:\s+(?:following|command|script|commands))?\s*:?\s*[\"'(*_]*$",
     re.IGNORECASE,
 )
 _RUNS = re.compile(
@@ -38,7 +38,7 @@ _NOUN = re.compile(
     r"|flag|option|branch"
     r"|service|unit|pod|container|host|node|file|folder|directory|metric|alert|label|query|dashboard"
     r"|panel|page|user|role"
-    r"|action|runbook|must|should|is|are|was|has|have)\b",
+    r"|action|runbook|command|means|would|must|should|is|are|was|has|have)\b",
     re.IGNORECASE,
 )
 _EXPECTED = re.compile(
@@ -47,6 +47,8 @@ _EXPECTED = re.compile(
     re.IGNORECASE,
 )
 _SCRIPT = re.compile(r"^[\w./-]+\.(?:sh|py|rb|pl)(?:\s.*)?$")
+_ENDS = re.compile(r"[*_ \t]*(?:$|\n|[(.:;,–—-])")
+_LOWER = re.compile(r"[a-z][\w.-]*")
 # Programs that act at once when their bare name is typed.
 _BARE_ACTS = frozenset(["reboot", "poweroff", "halt"])
 
@@ -55,7 +57,10 @@ def commands_of(text: str, line: int) -> list[Command]:
     """The commands that a text of prose tells to run. ``line`` is the document line that it begins on."""
     found: list[Command] = []
     for span in inline.spans(text):
-        kind = _kind(span.text, text[span.start - min(span.start, 120) : span.start], text[span.end : span.end + 40])
+        before = text[max(0, span.start - 120) : span.start]
+        after = text[span.end : span.end + 40]
+        alone = not before.rpartition("\n")[2].strip(" *-+>") and bool(_ENDS.match(after))
+        kind = "shell" if alone and _stands_alone(span.text) else _kind(span.text, before, after)
         if kind:
             made = compile_as(kind, span.text, line + span.row).commands
             _expect(made, text[span.end : span.end + 160], line + span.row)
@@ -85,20 +90,28 @@ def _kind(span: str, before: str, after: str) -> str | None:
     words = span.split()
     if not words or words[0] == "man":
         return None
-    if sql.SQL_START.match(span) and len(words) > 1:
+    if sql.starts(span) and len(words) > 1:
         return "sql"
     query = queries.kind_of(span)
     if query:
         return query if _ASKS.search(before) or not before.strip() else None
-    if _is_call(span, words, before, after) or (means and could_be_call(span)):
+    if _is_call(span, words, before, after) or (means and len(words) > 1 and _LOWER.fullmatch(words[0])):
         return "shell"
     return None
+
+
+def _stands_alone(span: str) -> bool:
+    """A bullet that is nothing but a call of two words or more, of whatever program."""
+    words = span.split()
+    return len(words) > 1 and bool(_LOWER.fullmatch(words[0])) and words[1] not in SENTENCE and words[0] != "man"
 
 
 def _is_call(span: str, words: list[str], before: str, after: str) -> bool:
     """A call with arguments speaks for itself; a bare name and an unknown program need to be told."""
     if len(words) > 1 and (is_program_call(words) or words[0].startswith("./")):
         return not _NOUN.match(after) or bool(_TELLS.search(before))
+    if before.rstrip().endswith(":") and is_unlisted_call(span):
+        return True
     if words[0].startswith("./") or (_SCRIPT.match(span) and _RUNS.search(before)):
         return True
     if _NOUN.match(after) or not (_RUNS.search(before) or _TELLS.search(before) or words[0] in _BARE_ACTS):
@@ -107,7 +120,7 @@ def _is_call(span: str, words: list[str], before: str, after: str) -> bool:
         return bool(_TELLS.search(before) or _ACTS.search(before))
     if len(words) == 1:
         return _acts_bare(span, before)
-    return bool(_RUNS.search(before)) and bool(re.fullmatch(r"[a-z][\w.-]*", words[0]))
+    return bool(_RUNS.search(before)) and bool(_LOWER.fullmatch(words[0]))
 
 
 def _acts_bare(name: str, before: str) -> bool:

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from erpops import access
 from erpops.htmx import HtmxRequest
-from runbooks.compiler.lint import RULES
+from runbooks.compiler.lint import RULES, versions
 
 
 @require_GET
@@ -31,4 +31,5 @@ def rule(request: HtmxRequest, name: str) -> HttpResponse:
         "bad": "" if ":" in found.bad[:5] else found.bad.strip(),
         "good": "" if ":" in found.good[:5] else found.good.strip(),
     }
-    return render(request, "runbooks/lint/rule.html", {"rule": found, **shown})
+    known = [gone for gone in versions.table() if gone.rule == name]
+    return render(request, "runbooks/lint/rule.html", {"rule": found, "known": known, **shown})

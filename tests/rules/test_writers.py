@@ -125,10 +125,16 @@ def whole_saves(found: list[Module]) -> list[str]:
     return wrong
 
 
+# Runs in a pipeline that has no database; it reads the day to tell which reviews are over.
+WITHOUT_DATABASE = {"runbooks/management/commands/lint_runbooks.py"}
+
+
 def other_clocks(found: list[Module]) -> list[str]:
     """The time of this machine where the database's counts."""
     wrong = []
     for module in found:
+        if str(module.path) in WITHOUT_DATABASE:
+            continue
         for call in calls(module):
             function = call.func
             if isinstance(function, ast.Attribute):

@@ -1,12 +1,16 @@
 """`manage.py lint_runbooks` for people and for CI, without a database."""
 
 import json
+import os
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
+ROOT = Path(__file__).resolve().parents[2]
 BAD = """# A
 
 1. Look
@@ -89,3 +93,37 @@ def test_an_empty_folder_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="No Markdown files there") as error:
         run(tmp_path)
     assert error.value.returncode == 2
+
+
+def test_what_a_document_allows_is_summed_up_and_suppressed_in_sarif(folder: Path) -> None:
+    mark = "<!-- erpops: allow sql.renamed-column because it is version 12 -->\n"
+    (folder / "bad, really.md").write_text(mark + BAD)
+    out, status = run(folder, "--level", "warning")
+    assert (out.strip(), status) == ("0 errors, 0 warnings, 0 infos, 1 allowed.", 0)
+    (result,) = json.loads(run(folder, "--format", "sarif", "--level", "warning")[0])["runs"][0]["results"]
+    assert result["suppressions"] == [{"kind": "inSource", "justification": "it is version 12"}]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].endswith("bad%2C%20really.md")
+
+
+def test_reviews_that_are_over_are_told_by_the_day_of_the_machine(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# A\n\n1. Look\n\n**Next review**: 2020-01-31\n")
+    assert "a.md:5: info: The next review was due on 2020-01-31." in run(tmp_path)[0]
+
+
+def test_it_needs_no_database(folder: Path) -> None:
+    broken = {
+        **os.environ,
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+        "DJANGO_SETTINGS_MODULE": "erpops.settings",
+    }
+    command = [sys.executable, "manage.py", "lint_runbooks", str(folder), "--level", "error"]
+    ended = subprocess.run(command, cwd=ROOT, env=broken, capture_output=True, text=True, check=False, timeout=60)
+    assert (ended.returncode, ended.stderr) == (1, "")
+    assert "[sql.renamed-column]" in ended.stdout
+
+
+@pytest.mark.parametrize("args", [("--format", "xml"), ()])
+def test_wrong_use_ends_with_two(args: tuple[str, ...]) -> None:
+    command = [sys.executable, "manage.py", "lint_runbooks", *(["."] if args else []), *args]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2

@@ -9,6 +9,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from runbooks.compiler.lint.catalogue import RULES
+
+# Rules that the text of one document alone cannot judge.
+BETWEEN = frozenset(
+    ["alert.several-documents", "threshold.differs", "contact.differs", "link.dead", "text.review-overdue"]
+)
 _MARK = re.compile(r"<!--\s*erpops:\s*allow\s+([\w.-]+)(?:\s+because\s+(.*?))?\s*-->")
 _HEADING = re.compile(r"#{1,6}\s")
 _FENCE = re.compile(r"\s*(?:[-*]\s+|\d+[.)]\s+)?(```+|~~~+)")
@@ -27,8 +33,23 @@ class _Mark:
 def settle(findings: list[Any], lines: list[str]) -> tuple[list[Any], list[Any]]:
     """The findings that count, and those that the document allows, each with its `reason`."""
     marks = _marks(lines)
-    if not marks:
-        return findings, []
+    live, allowed = _parted(findings, marks)
+    return live + [_told(mark) for mark in marks if _needs_telling(mark)], allowed
+
+
+def allow(findings: list[Any], lines: list[str]) -> tuple[list[Any], list[Any]]:
+    """Like `settle`, for findings that are added later: nothing is told of the marks themselves."""
+    return _parted(findings, _marks(lines))
+
+
+def _needs_telling(mark: _Mark) -> bool:
+    """Whether a mark is itself a finding; one for a rule between documents cannot be judged by one document."""
+    if not mark.reason or mark.rule not in RULES:
+        return True
+    return not mark.used and mark.rule not in BETWEEN
+
+
+def _parted(findings: list[Any], marks: list[_Mark]) -> tuple[list[Any], list[Any]]:
     live, allowed = [], []
     for finding in findings:
         mark = next((m for m in marks if m.rule == finding["rule"] and m.first <= finding["line"] <= m.last), None)
@@ -37,10 +58,13 @@ def settle(findings: list[Any], lines: list[str]) -> tuple[list[Any], list[Any]]
             continue
         mark.used = True
         allowed.append({**finding, "reason": mark.reason})
-    return live + [_told(mark) for mark in marks if not mark.reason or not mark.used], allowed
+    return live, allowed
 
 
 def _told(mark: _Mark) -> dict[str, Any]:
+    if mark.rule not in RULES:
+        message = f"There is no rule {mark.rule}, so nothing is allowed."
+        return _finding(mark.line, "allow.unknown", "warning", message, "Write the id as the finding shows it.")
     if not mark.reason:
         message = f"This allows {mark.rule} without a reason, so it is not allowed."
         suggestion = f"Write <!-- erpops: allow {mark.rule} because … -->."

@@ -2,13 +2,14 @@
 
 import sys
 from argparse import ArgumentParser
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from runbooks.compiler import compile_paths
-from runbooks.compiler.lint import RULES
-from runbooks.lint_reports import FORMATS, LEVELS, selected
+from runbooks.compiler.lint import RULES, add_overdue
+from runbooks.lint_reports import FORMATS, LEVELS, allowed, selected
 
 CLEAN, FOUND, USAGE = 0, 1, 2
 
@@ -35,8 +36,10 @@ class Command(BaseCommand):
         if not documents:
             sentence = "No Markdown files there: name a file, or a folder that holds .md files."
             raise CommandError(sentence, returncode=USAGE)
+        # The day of the machine: no database is asked here.
+        add_overdue(documents, datetime.now(UTC).date())
         narrowed = {"rules": options["rule"], "ignored": options["ignore"]}
         found = selected(documents, level=options["level"], **narrowed)
-        self.stdout.write(FORMATS[options["format"]](found))
+        self.stdout.write(FORMATS[options["format"]](found, allowed(documents, **narrowed)))
         if selected(documents, level=options["fail_on"], **narrowed):
             sys.exit(FOUND)
