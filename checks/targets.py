@@ -11,6 +11,7 @@ from django.conf import settings
 
 from checks.models import Target
 from checks.probes import Measurement, Place, ProbeFailed, probes
+from incidents.models import Environment
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,11 @@ def resolve(target: Target) -> Place:
             raise ProbeFailed(f"The target names the setting {target.setting}, which holds no address.")
         return Place(str(getattr(settings, target.setting)))
     return Place(target.address, target.credential)
+
+
+def enabled_in(environment: Environment) -> list[Target]:
+    """The targets that commands there may use, in a steady order: the first of a kind is the one that is meant."""
+    return list(environment.targets.filter(enabled=True).order_by("pk"))
 
 
 def measure(*, target: Target, probe: str, options: Mapping[str, Any], timeout_s: float) -> Outcome:

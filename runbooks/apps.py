@@ -26,6 +26,7 @@ class RunbooksConfig(AppConfig):
         sse.feeds.add("execution", procedures.ProcedureFeed())
         sse.feeds.add("procedures", procedures.procedures_feed)
         beats.facts.add("programs", needed.facts)
+        variables.providers.add("targets", variables.of_targets)
         variables.providers.add("console", variables.of_the_console)
         for kind in shell.KINDS:
             executors.add(kind, shell.launch)

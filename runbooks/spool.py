@@ -8,7 +8,7 @@ can be recorded by another process when the supervisor could not reach PostgreSQ
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,6 +58,14 @@ class Spool:
         (self.path / "supervisor.pid").write_text(pids.identity(), encoding="ascii")
         self._output = (self.path / "output").open("ab")
         _sync_directory(self.path)
+
+    def hand_over(self, files: Mapping[str, str]) -> None:
+        """Write files below the command's directory, readable by it alone. Raises `OSError`."""
+        for name, text in files.items():
+            path = self.work / name
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+                file.write(text)
 
     def append(self, chunks: list[OutputChunk]) -> None:
         """Write chunks so that they survive this process and the machine's power."""

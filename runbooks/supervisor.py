@@ -12,18 +12,19 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from django.db import connections
 
 from erpops import clock
 from runbooks import containment, runner, variables
+from runbooks.calling import become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
-from runbooks.executors import Launch, executors
+from runbooks.executors import Job, Launch, executors
 from runbooks.models import CommandRun
 from runbooks.parameters import Bound
 from runbooks.recording import Recorder
@@ -61,8 +62,11 @@ class Prepared:
 def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
     """What is going to be started for a claimed attempt. Raises `CannotStart`."""
     given = variables.of(run.step_run.execution.environment)
-    env = variables.process_environment(given=given, bound=bound.env, home=str(Spool(run.pk).work))
-    launch = executors[run.kind](bound.script, env, run.risk)
+    home = Spool(run.pk).work
+    env = variables.process_environment(given=given, bound=bound.env, home=str(home))
+    job = Job(bound.script, env, bound.env, run.risk, given.places, home, run.timeout_s)
+    launch = executors[run.kind](job)
+    launch = replace(launch, files={**given.files, **launch.files})
     return Prepared(run, launch, given.secrets, "endless" in runner.flags_of(run))
 
 
@@ -176,7 +180,7 @@ class Supervision:
         try:
             self.pid = self._spawn(self.launch)
         except (OSError, subprocess.SubprocessError) as error:
-            self._refuse(f"{self.launch.argv[0]} could not be started: {error}")
+            self._refuse(f"{self.launch.name} could not be started: {error}")
             return
         self.recorder.start()
         self._watch()
@@ -191,10 +195,13 @@ class Supervision:
             self.spool.remove()
 
     def _spawn(self, launch: Launch) -> int:
+        self.spool.hand_over(launch.files)
+        if launch.call is not None:
+            return self._spawn_call(launch, launch.call)
         process = subprocess.Popen(
             launch.argv,
             cwd=self.spool.work,
-            env=launch.env,
+            env=dict(launch.env),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -205,12 +212,27 @@ class Supervision:
         )
         for stream, pipe in (("out", process.stdout), ("err", process.stderr)):
             assert pipe is not None
-            os.set_blocking(pipe.fileno(), False)
-            self.selector.register(pipe, selectors.EVENT_READ, stream)
+            self._listen(stream, pipe)
         self.began = time.monotonic()
         # Its status is collected by `held.reap`, for which Popen must not wait.
         process.returncode = 0
         return process.pid
+
+    def _spawn_call(self, launch: Launch, call: Callable[[], int]) -> int:
+        """Like a program, but what runs is a function of this one: nothing has to be loaded anew."""
+        ends = {stream: os.pipe() for stream in ("out", "err")}
+        pid = os.fork()
+        if pid == 0:
+            become(call, env=launch.env, home=self.spool.work, enter=self.held.enter, ends=ends)
+        for stream, (ours, theirs) in ends.items():
+            os.close(theirs)
+            self._listen(stream, os.fdopen(ours, "rb", buffering=0))
+        self.began = time.monotonic()
+        return pid
+
+    def _listen(self, stream: str, pipe: IO[bytes]) -> None:
+        os.set_blocking(pipe.fileno(), False)
+        self.selector.register(pipe, selectors.EVENT_READ, stream)
 
     def _watch(self) -> None:
         """Until the command has ended and its output is drained, or everything of it was ended."""

@@ -11,6 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
+from checks import targets
+from checks.connectors import Handed, connectors
+from checks.probes import Place
 from erpops import embedded
 from erpops.registry import Registry
 from incidents.models import Environment
@@ -23,11 +26,17 @@ _REFUSED_BEGINNINGS = ("LD_", "DYLD_", "BASH", "PYTHON", "PERL", "RUBY", "NODE_"
 
 @dataclass(frozen=True)
 class Variables:
-    """`values` reach the command; `secrets` (name → value) must not show in its output; `path` goes before PATH."""
+    """`values` reach the command; `secrets` (name → value) must not show in its output; `path` goes before PATH.
+
+    `files` (path below the command's directory → text) are how credentials are handed over; `places` are the
+    targets by kind, the first of each.
+    """
 
     values: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
 
 
 Provider = Callable[[Environment], Variables]
@@ -38,13 +47,35 @@ def of(environment: Environment) -> Variables:
     """Everything that commands in `environment` receive; a provider wins over a stored variable."""
     values = {str(name): str(value) for name, value in environment.variables.items()}
     secrets: dict[str, str] = {}
+    files: dict[str, str] = {}
+    places: dict[str, Place] = {}
     path: tuple[str, ...] = ()
     for provider in providers.values():
         given = provider(environment)
         values |= given.values
         secrets |= given.secrets
+        files |= given.files
+        places |= given.places
         path += given.path
-    return Variables(values, secrets, path)
+    return Variables(values, secrets, path, files, places)
+
+
+def of_targets(environment: Environment) -> Variables:
+    """What the environment's targets give: addresses as variables, credentials as files where the tool reads one."""
+    values: dict[str, str] = {}
+    secrets: dict[str, str] = {}
+    files: dict[str, str] = {}
+    places: dict[str, Place] = {}
+    for target in targets.enabled_in(environment):
+        place = targets.resolve(target)
+        connector = connectors.get(target.kind)
+        handed = connector.hand_over(target.name, place, target.kind not in places) if connector else Handed()
+        places.setdefault(target.kind, place)
+        values = {**handed.values, **values}
+        secrets |= {f"{target.name} {name}": secret for name, secret in handed.secrets.items()}
+        for name, text in handed.files.items():
+            files[name] = files.get(name, "") + text
+    return Variables(values, secrets, (), files, places)
 
 
 def process_environment(*, given: Variables, bound: Mapping[str, str], home: str) -> dict[str, str]:

@@ -1,8 +1,10 @@
-"""How each kind of command is started: a kind's executor turns a script into an argv."""
+"""How each kind of command is started: a kind's executor turns a job into a program or a call."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from checks.probes import Place
 from erpops.registry import Registry
 
 
@@ -11,13 +13,41 @@ class CannotStart(Exception):
 
 
 @dataclass(frozen=True)
+class Job:
+    """What is to be carried out: the constant text, and all that reaches it beside the text.
+
+    `env` is the whole environment of a process, the parameters' `values` (as `parameters.bind` named them) among
+    it. `places` are the environment's targets by kind, the first of each; `home` is the command's own directory.
+    """
+
+    script: str
+    env: Mapping[str, str]
+    values: Mapping[str, str]
+    risk: str
+    places: Mapping[str, Place]
+    home: Path
+    timeout_s: int
+
+
+@dataclass(frozen=True)
 class Launch:
-    """What the supervisor starts: an argv and the whole environment, built from nothing."""
+    """What the supervisor starts: a program with its whole environment, or a call in a process of its own.
 
-    argv: list[str]
-    env: dict[str, str]
+    A `call` runs in a child of the supervisor that has nothing but `env`, prints to standard output and error,
+    and gives the exit status. `files` are written below the command's directory first, for its eyes only.
+    """
+
+    env: Mapping[str, str]
+    argv: list[str] = field(default_factory=list)
+    call: Callable[[], int] | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What is started, for a sentence."""
+        return self.argv[0] if self.argv else "The call"
 
 
-# (script, env, risk) -> Launch. Raises CannotStart.
-Executor = Callable[[str, dict[str, str], str], Launch]
+# Raises CannotStart.
+Executor = Callable[[Job], Launch]
 executors: Registry[Executor] = Registry("executor")

@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from runbooks.executors import CannotStart, Launch
+from runbooks.executors import CannotStart, Job, Launch
 
 KINDS = ("shell", "script", "http")
 _ASSIGNMENTS = re.compile(r"^(?:\s*[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s;&|]*)\s+)*")
@@ -16,18 +16,18 @@ OWN_WORDS = frozenset(
 )
 
 
-def launch(script: str, env: dict[str, str], risk: str) -> Launch:
-    """The argv for `script`; refuses when bash or the program that the script begins with is not there."""
-    path = env.get("PATH", "")
+def launch(job: Job) -> Launch:
+    """bash for the script; refuses when bash or the program that the script begins with is not there."""
+    path = job.env.get("PATH", "")
     bash = shutil.which("bash", path=path)
     if bash is None:
         raise CannotStart("bash is not installed on this worker, so shell commands cannot run here.")
-    program = first_program(script)
+    program = first_program(job.script)
     if program and program not in OWN_WORDS and shutil.which(program, path=path) is None:
         raise CannotStart(
             f"The program {program} is not installed on this worker. Install it there, or run this by hand."
         )
-    return Launch(argv=[bash, "--noprofile", "--norc", "-c", script], env=env)
+    return Launch(argv=[bash, "--noprofile", "--norc", "-c", job.script], env=job.env)
 
 
 def first_program(script: str) -> str | None:

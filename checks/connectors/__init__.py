@@ -1,0 +1,5 @@
+"""How targets are reached, and how their credentials reach commands: one module for each kind."""
+
+from checks.connectors.kind import Connector, Handed, Report, connectors
+
+__all__ = ["Connector", "Handed", "Report", "connectors"]

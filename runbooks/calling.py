@@ -1,0 +1,55 @@
+"""Becoming the process of a call: a function instead of a program, with a program's environment and streams."""
+
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NoReturn
+
+BROKE = 70
+
+
+def become(
+    call: Callable[[], int],
+    *,
+    env: Mapping[str, str],
+    home: Path,
+    enter: Callable[[], None],
+    ends: Mapping[str, tuple[int, int]],
+) -> NoReturn:
+    """In a forked child: leave the supervisor's session, descriptors and environment behind, then call.
+
+    The exit status is what the call gives; 70 when it breaks.
+    """
+    status = BROKE
+    try:
+        os.setsid()
+        enter()
+        os.umask(0o077)
+        os.chdir(home)
+        for number, stream in ((1, "out"), (2, "err")):
+            os.dup2(ends[stream][1], number)
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        os.closerange(3, 4096)
+        os.environ.clear()
+        os.environ.update(env)
+        sys.stdout, sys.stderr = _text(1), _text(2)
+        status = call()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        for printed in (sys.stdout, sys.stderr):
+            try:
+                printed.flush()
+            except (OSError, ValueError):
+                continue
+        os._exit(status & 0xFF)
+
+
+def _text(descriptor: int) -> io.TextIOWrapper:
+    """A text stream that shows a line when it is whole."""
+    raw = os.fdopen(descriptor, "wb", buffering=0, closefd=False)
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="backslashreplace", line_buffering=True)
