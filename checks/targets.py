@@ -9,6 +9,7 @@ from typing import Any
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 
+from checks.connectors import Report, connectors
 from checks.models import Target
 from checks.probes import Measurement, Place, ProbeFailed, probes
 from incidents.models import Environment
@@ -34,12 +35,21 @@ def resolve(target: Target) -> Place:
         if target.setting not in SETTINGS:
             raise ProbeFailed(f"The target names the setting {target.setting}, which holds no address.")
         return Place(str(getattr(settings, target.setting)))
-    return Place(target.address, target.credential)
+    return Place(target.address, target.credential, target.trust)
 
 
 def enabled_in(environment: Environment) -> list[Target]:
     """The targets that commands there may use, in a steady order: the first of a kind is the one that is meant."""
     return list(environment.targets.filter(enabled=True).order_by("pk"))
+
+
+def reach(target: Target, *, timeout_s: float) -> Report:
+    """Try to reach it once from here: what answered, or what stands in the way and what to do next."""
+    try:
+        place = resolve(target)
+    except ProbeFailed as failure:
+        return Report(False, str(failure))
+    return connectors[target.kind].test(place, timeout_s)
 
 
 def measure(*, target: Target, probe: str, options: Mapping[str, Any], timeout_s: float) -> Outcome:

@@ -7,6 +7,7 @@ deny list is explicit: Python's `is_private` and `is_global` leave gaps.
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Iterable
 from typing import Any
 
@@ -81,14 +82,14 @@ class _Backend(httpcore.SyncBackend):
         return super().connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
 
-def client(*, timeout_s: float = 5.0, private: bool = False) -> httpx.Client:
+def client(*, timeout_s: float = 5.0, private: bool = False, trust: ssl.SSLContext | None = None) -> httpx.Client:
     """A client for URLs that a person typed: one request at a time, no redirects, no proxies.
 
-    `private` only for addresses that an admin registered as a target.
+    `private` only for addresses that an admin registered as a target, which may have an authority of their own.
     """
     transport = httpx.HTTPTransport(retries=0)
     transport._pool = httpcore.ConnectionPool(
-        ssl_context=httpx.create_ssl_context(trust_env=False),
+        ssl_context=trust or httpx.create_ssl_context(trust_env=False),
         network_backend=_Backend(private=private),
         max_connections=4,
     )

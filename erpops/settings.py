@@ -57,6 +57,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    # The last one: what it does again is the view alone.
+    "erpops.conflicts.RetryConflicts",
 ]
 
 ROOT_URLCONF = "erpops.urls"

@@ -27,3 +27,4 @@ if settings.DEBUG:
     urlpatterns.append(path("_gallery", TemplateView.as_view(template_name="components/gallery.html")))
 
 handler403 = "erpops.views.shell.not_allowed"
+handler500 = "erpops.views.shell.failed"

@@ -1,14 +1,41 @@
 """Becoming the process of a call: a function instead of a program, with a program's environment and streams."""
 
 import io
+import json
 import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from runbooks.choices import RunStatus
+from runbooks.executors import Job
+
 BROKE = 70
+_VERDICT = "verdict.json"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an attempt ended where an exit status cannot say it: not started, unknown, a stop unconfirmed."""
+
+    status: RunStatus
+    reason: str
+
+    def leave(self, job: Job) -> None:
+        """Write it beside the command's directory, where the supervisor looks for it."""
+        (job.home.parent / _VERDICT).write_text(json.dumps([self.status.value, self.reason]), encoding="utf-8")
+
+    @classmethod
+    def left_in(cls, spool: Path) -> "Verdict | None":
+        """What a call has left, or None."""
+        try:
+            status, reason = json.loads((spool / _VERDICT).read_text(encoding="utf-8"))
+            return cls(RunStatus(status), str(reason))
+        except (OSError, ValueError):
+            return None
 
 
 def become(

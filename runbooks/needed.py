@@ -66,11 +66,15 @@ def facts(queues: list[str]) -> dict[str, Any]:
     """What a worker says of itself: the programs that commands find on it, by queue."""
     named = {queue.removeprefix(_QUEUE): queue for queue in queues if queue.startswith(_QUEUE)}
     places = Environment.objects.filter(name__in=named)
-    return {"programs": {named[place.name]: sorted(on_path(_path(place))) for place in places}}
+    return {"programs": {named[place.name]: _programs(place) for place in places}}
 
 
-def _path(place: Environment) -> str:
-    return variables.process_environment(given=variables.of(place), bound={}, home="/")["PATH"]
+def _programs(place: Environment) -> list[str] | None:
+    """None where shell commands run on another host, whose programs nobody knows."""
+    given = variables.of(place)
+    if given.shell_host:
+        return None
+    return sorted(on_path(variables.process_environment(given=given, bound={}, home="/")["PATH"]))
 
 
 def programs_there(queue: str) -> frozenset[str] | None:

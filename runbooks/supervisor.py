@@ -21,7 +21,7 @@ from django.db import connections
 
 from erpops import clock
 from runbooks import containment, runner, variables
-from runbooks.calling import become
+from runbooks.calling import Verdict, become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
 from runbooks.executors import Job, Launch, executors
@@ -64,7 +64,7 @@ def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
     given = variables.of(run.step_run.execution.environment)
     home = Spool(run.pk).work
     env = variables.process_environment(given=given, bound=bound.env, home=str(home))
-    job = Job(bound.script, env, bound.env, run.risk, given.places, home, run.timeout_s)
+    job = Job(bound.script, env, bound.env, run.risk, given.places, home, run.timeout_s, given.shell_host)
     launch = executors[run.kind](job)
     launch = replace(launch, files={**given.files, **launch.files})
     return Prepared(run, launch, given.secrets, "endless" in runner.flags_of(run))
@@ -341,6 +341,8 @@ class Supervision:
         if self.survivors:
             reason = f"Not everything of it could be ended: it may still run on {self.run.host}."
             return Outcome(R.STOP_UNCONFIRMED, code, reason, ended_at)
+        if (verdict := Verdict.left_in(self.spool.path)) is not None:
+            return Outcome(verdict.status, None, verdict.reason, ended_at)
         if self.ending is not None:
             return Outcome(self.ending.status, code, self.ending.reason, ended_at)
         if code is None:

@@ -7,6 +7,7 @@ run time and never stored: the console's own environment learns the addresses of
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -28,15 +29,17 @@ _REFUSED_BEGINNINGS = ("LD_", "DYLD_", "BASH", "PYTHON", "PERL", "RUBY", "NODE_"
 class Variables:
     """`values` reach the command; `secrets` (name → value) must not show in its output; `path` goes before PATH.
 
-    `files` (path below the command's directory → text) are how credentials are handed over; `places` are the
-    targets by kind, the first of each.
+    `files` (path below the command's directory → text) are how credentials are handed over, `paths` the variables
+    that name them; `places` are the targets by kind, the first of each; `shell_host` is where shell commands run.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
     secrets: Mapping[str, str] = field(default_factory=dict)
     path: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
+    paths: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
+    shell_host: str = ""
 
 
 Provider = Callable[[Environment], Variables]
@@ -48,16 +51,20 @@ def of(environment: Environment) -> Variables:
     values = {str(name): str(value) for name, value in environment.variables.items()}
     secrets: dict[str, str] = {}
     files: dict[str, str] = {}
+    paths: dict[str, str] = {}
     places: dict[str, Place] = {}
     path: tuple[str, ...] = ()
+    shell_host = ""
     for provider in providers.values():
         given = provider(environment)
         values |= given.values
         secrets |= given.secrets
         files |= given.files
+        paths |= given.paths
         places |= given.places
         path += given.path
-    return Variables(values, secrets, path, files, places)
+        shell_host = shell_host or given.shell_host
+    return Variables(values, secrets, path, files, paths, places, shell_host)
 
 
 def of_targets(environment: Environment) -> Variables:
@@ -65,7 +72,9 @@ def of_targets(environment: Environment) -> Variables:
     values: dict[str, str] = {}
     secrets: dict[str, str] = {}
     files: dict[str, str] = {}
+    paths: dict[str, list[str]] = {}
     places: dict[str, Place] = {}
+    shell_host = ""
     for target in targets.enabled_in(environment):
         place = targets.resolve(target)
         connector = connectors.get(target.kind)
@@ -73,9 +82,14 @@ def of_targets(environment: Environment) -> Variables:
         places.setdefault(target.kind, place)
         values = {**handed.values, **values}
         secrets |= {f"{target.name} {name}": secret for name, secret in handed.secrets.items()}
+        if target.carries_shell:
+            shell_host = target.name
         for name, text in handed.files.items():
             files[name] = files.get(name, "") + text
-    return Variables(values, secrets, (), files, places)
+        for name, path in handed.paths.items():
+            paths.setdefault(name, []).append(path)
+    joined = {name: os.pathsep.join(dict.fromkeys(found)) for name, found in paths.items()}
+    return Variables(values, secrets, (), files, joined, places, shell_host)
 
 
 def process_environment(*, given: Variables, bound: Mapping[str, str], home: str) -> dict[str, str]:
@@ -90,7 +104,13 @@ def process_environment(*, given: Variables, bound: Mapping[str, str], home: str
         "TZ": "UTC",
         "PAGER": "cat",
     }
-    return fixed | _harmless(given.values) | _harmless(bound)
+    named = {name: _below(home, paths) for name, paths in given.paths.items()}
+    return fixed | named | _harmless(given.values) | _harmless(bound)
+
+
+def _below(home: str, paths: str) -> str:
+    """Each of the paths (parted by colons) as a full one."""
+    return os.pathsep.join(str(Path(home, path)) for path in paths.split(os.pathsep))
 
 
 def _harmless(values: Mapping[str, str]) -> dict[str, str]:

@@ -1,24 +1,18 @@
 """The form about a target. A secret that is typed into an address is moved to where secrets are kept."""
 
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from django import forms
 from django.db.models import QuerySet
 
 from checks.choices import TargetKind
+from checks.connectors import connectors
 from checks.forms.check import RESERVED
 from checks.models import Target
-from checks.probes.tcp import host_and_port
 from incidents.models import Environment, Service
 
 _TEXT = {"class": "form-control"}
 _SELECT = {"class": "form-select"}
-_SCHEMES = {
-    TargetKind.HTTP: ({"http", "https"}, "Write a URL such as https://shop.internal."),
-    TargetKind.POSTGRES: ({"postgres", "postgresql"}, "Write it as postgresql://user@host:5432/database."),
-    TargetKind.REDIS: ({"redis", "rediss", "valkey"}, "Write it as redis://host:6379/0."),
-}
 
 
 class TargetForm(forms.Form):
@@ -40,7 +34,6 @@ class TargetForm(forms.Form):
             "invalid": "Use letters, digits, hyphens and underscores only.",
         },
     )
-    kind = forms.ChoiceField(label="Kind", choices=TargetKind.choices, widget=forms.Select(_SELECT))
     environment = forms.ModelChoiceField(
         label="Environment",
         queryset=Environment.objects.none(),
@@ -53,35 +46,71 @@ class TargetForm(forms.Form):
     address = forms.CharField(
         label="Address",
         max_length=500,
-        help_text="A URL, host:port, or a path on the worker's machine, by kind.",
         widget=forms.TextInput(_TEXT | {"autocomplete": "off", "spellcheck": "false"}),
         error_messages={"required": "Write where it is found."},
     )
     credential = forms.CharField(
-        label="Password or token",
+        label="Credential",
         required=False,
-        max_length=500,
-        help_text="Kept encrypted and never shown again. Leave it empty to keep the one that is stored.",
-        widget=forms.PasswordInput(_TEXT | {"autocomplete": "new-password"}),
+        max_length=20_000,
+        strip=True,
+        widget=forms.Textarea(
+            _TEXT | {"rows": 2, "class": "form-control mono form-secret", "autocomplete": "off", "spellcheck": "false"}
+        ),
+    )
+    trust = forms.CharField(
+        label="Trust",
+        required=False,
+        max_length=50_000,
+        widget=forms.Textarea(_TEXT | {"rows": 2, "class": "form-control mono", "spellcheck": "false"}),
+    )
+    carries_shell = forms.BooleanField(
+        label="Shell commands of this environment run on this host",
+        required=False,
+        help_text="Otherwise they run on the worker.",
+        widget=forms.CheckboxInput({"class": "form-check-input"}),
     )
     enabled = forms.BooleanField(
         label="Switched on", required=False, initial=True, widget=forms.CheckboxInput({"class": "form-check-input"})
     )
 
     def __init__(
-        self, *args: Any, environments: QuerySet[Environment], target: Target | None = None, **kwargs: Any
+        self,
+        *args: Any,
+        environments: QuerySet[Environment],
+        kind: str,
+        target: Target | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self.target = target
+        self.target, self.kind = target, kind
+        self.connector = connectors[kind]
         self.fields["environment"].queryset = environments  # type: ignore[attr-defined]
+        kept = "Kept encrypted and never shown again."
         if target is not None:
-            for name in ("name", "kind", *(("address", "credential") if target.setting else ())):
-                del self.fields[name]
+            kept += " Leave it empty to keep the one that is stored."
+        self.fields["address"].help_text = self.connector.address
+        self.fields["credential"].help_text = f"{self.connector.credential} {kept}"
+        self.fields["trust"].help_text = self.connector.trust
+        for name in self._not_asked():
+            del self.fields[name]
+
+    def _not_asked(self) -> set[str]:
+        """The fields that this kind, or this target, has no use for."""
+        found = {name for name in ("credential", "trust") if not getattr(self.connector, name)}
+        if self.kind != TargetKind.SSH:
+            found.add("carries_shell")
+        if self.target is not None:
+            found.add("name")
+            if self.target.setting:
+                found |= {"address", "credential", "trust"}
+        return found
 
     @staticmethod
     def of(target: Target) -> dict[str, Any]:
         """Initial values; the credential is not among them."""
-        return {name: getattr(target, name) for name in ("label", "environment", "service", "address", "enabled")}
+        names = ("label", "environment", "service", "address", "trust", "carries_shell", "enabled")
+        return {name: getattr(target, name) for name in names}
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
@@ -91,49 +120,25 @@ class TargetForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
-        kind = self.target.kind if self.target else given.get("kind")
-        if kind and given.get("address"):
+        if given.get("address"):
             try:
-                given["address"], inside = _address(str(kind), given["address"])
+                given["address"], inside = self.connector.clean(given["address"])
             except ValueError as error:
                 self.add_error("address", str(error))
             else:
-                given["credential"] = given.get("credential") or inside
+                if inside:
+                    given["credential"] = given.get("credential") or inside
+        if given.get("carries_shell") and given.get("environment"):
+            others = given["environment"].targets.filter(carries_shell=True)
+            if other := others.exclude(pk=self.target.pk if self.target else None).first():
+                self.add_error("carries_shell", f"They run on {other.label} already; take it away there first.")
         return given
 
     def values(self) -> dict[str, Any]:
         """What to keep, by the names of the target's columns; an empty credential keeps the stored one."""
         kept = dict(self.cleaned_data)
+        if self.target is None:
+            kept["kind"] = self.kind
         if self.target is not None and not kept.get("credential"):
             kept.pop("credential", None)
         return kept
-
-
-def _address(kind: str, text: str) -> tuple[str, str]:
-    """The address to keep and the password that was in it. Raises ValueError with a sentence."""
-    if kind == TargetKind.LOCAL:
-        if not text.startswith("/"):
-            raise ValueError("Write a full path, such as /var/lib.")
-        return text, ""
-    if kind == TargetKind.TCP:
-        host_and_port(text)
-        return text, ""
-    schemes, sentence = _SCHEMES[TargetKind(kind)]
-    try:
-        parts = urlsplit(text)
-        fits = parts.scheme in schemes and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ValueError(sentence)
-    if kind == TargetKind.REDIS and parts.scheme == "valkey":
-        parts = parts._replace(scheme="redis")
-    return _without_password(parts)
-
-
-def _without_password(parts: SplitResult) -> tuple[str, str]:
-    if parts.password is None:
-        return urlunsplit(parts), ""
-    place = parts.netloc.rpartition("@")[2]
-    user = f"{parts.username}@" if parts.username else ""
-    return urlunsplit(parts._replace(netloc=user + place)), unquote(parts.password)

@@ -1,6 +1,7 @@
 """Things that can be reached."""
 
 from django.db import models
+from django.db.models import Q
 
 from checks.choices import TargetKind
 from erpops.secrets import EncryptedField
@@ -22,10 +23,19 @@ class Target(models.Model):
     address = models.CharField(max_length=500, blank=True, default="")
     setting = models.CharField(max_length=40, blank=True, default="")
     credential = EncryptedField(blank=True, default="")
+    # Public: certificates of its authority, or its host keys.
+    trust = models.TextField(blank=True, default="")
+    # Shell commands of the environment run there and not on the worker; one such host for each environment.
+    carries_shell = models.BooleanField(default=False)
     enabled = models.BooleanField(default=True)
 
     class Meta:
         ordering = ["environment", "name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["environment"], condition=Q(carries_shell=True), name="one_shell_host_for_each_environment"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.label

@@ -31,10 +31,14 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a target is found now. `credential` is a secret: never part of a message."""
+    """Where a target is found now. `credential` is a secret: never part of a message.
+
+    `trust` is what it must prove to be: certificates of its authority (PEM), or host keys as in known_hosts.
+    """
 
     address: str
     credential: str = ""
+    trust: str = ""
 
 
 @dataclass(frozen=True)

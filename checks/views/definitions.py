@@ -9,6 +9,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from checks import definitions, targets
 from checks.access import get_check_for, get_target_for, visible_targets
+from checks.choices import TargetKind
+from checks.connectors import Report, connectors
 from checks.forms.check import CheckForm, ThresholdsForm, targets_with_probes
 from checks.forms.target import TargetForm
 from checks.models import Check, Target
@@ -22,7 +24,6 @@ from incidents.access import visible_environments
 
 # A probe that is tried from a page answers before the person gives up.
 TRY_S = 10
-_FIRST_TRY = {"local": "disk"}
 
 
 @require_http_methods(["GET", "POST"])
@@ -118,9 +119,16 @@ def target_list(request: HtmxRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @access.needs("edit_checks")
 def target_new(request: HtmxRequest) -> HttpResponse:
-    """Register a target."""
-    form = TargetForm(request.POST or None, environments=visible_environments(request.user))
-    return _edit_target(request, Target(), form)
+    """First what kind of thing it is (from the address), then where it is found."""
+    kind = request.GET.get("kind") or request.POST.get("kind", "")
+    if kind not in connectors:
+        kinds = [
+            {"name": each, "label": TargetKind(each).label, "help": connector.address}
+            for each, connector in connectors.items()
+        ]
+        return render(request, "checks/kinds.html", {"kinds": kinds})
+    form = TargetForm(request.POST or None, environments=visible_environments(request.user), kind=kind)
+    return _edit_target(request, Target(kind=kind), form)
 
 
 @require_http_methods(["GET", "POST"])
@@ -131,6 +139,7 @@ def target_edit(request: HtmxRequest, name: str) -> HttpResponse:
     form = TargetForm(
         request.POST or None,
         environments=visible_environments(request.user),
+        kind=target.kind,
         target=target,
         initial=TargetForm.of(target),
     )
@@ -145,24 +154,18 @@ def _edit_target(request: HtmxRequest, target: Target, form: TargetForm) -> Http
         return render(request, "checks/target.html", context, status=422)
     values = form.values()
     if request.POST.get("act") == "test":
-        context["tried"] = _try_target(target, values)
+        context["reached"] = _try_target(target, values)
         return render(request, "checks/target.html", context)
     definitions.save_target(target=target, by=request.user, **values)
     messages.success(request, f"{target.label} is saved.")
     return redirect("check_targets")
 
 
-def _try_target(target: Target, values: dict[str, Any]) -> dict[str, Any]:
+def _try_target(target: Target, values: dict[str, Any]) -> Report:
     """Reach it once with values that are not saved."""
-    kept = {name: getattr(target, name) for name in ("name", "kind", "address", "setting", "credential")}
+    kept = {name: getattr(target, name) for name in ("name", "kind", "address", "setting", "credential", "trust")}
     trial = Target(**(kept | {name: value for name, value in values.items() if name in kept}))
-    probe = _FIRST_TRY.get(trial.kind, trial.kind)
-    outcome = targets.measure(target=trial, probe=probe, options=_reach_options(trial.kind), timeout_s=TRY_S)
-    return _told(outcome)
-
-
-def _reach_options(kind: str) -> dict[str, str]:
-    return {"value": "connect_ms"} if kind in {"postgres", "redis"} else {}
+    return targets.reach(trial, timeout_s=TRY_S)
 
 
 @require_POST

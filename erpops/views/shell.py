@@ -1,14 +1,17 @@
 """Views of the shell itself: health, theme, errors."""
 
+import sys
+
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template import loader
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from erpops import access, beats
+from erpops import access, beats, conflicts
 
 
 @login_not_required
@@ -46,3 +49,10 @@ def not_allowed(request: HttpRequest, exception: Exception | None = None) -> Htt
         "admins": [user.get_full_name() or user.get_username() for user in access.people_with_role(access.ADMIN)],
     }
     return render(request, "403.html", context, status=403)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """The page of an error: 503 with a time to come back where only the database is missing, else 500."""
+    absent = conflicts.is_absent(sys.exc_info()[1])
+    page = loader.render_to_string("500.html", {"absent": absent})
+    return HttpResponse(page, status=503 if absent else 500, headers={"Retry-After": "5"} if absent else {})

@@ -17,7 +17,8 @@ class Job:
     """What is to be carried out: the constant text, and all that reaches it beside the text.
 
     `env` is the whole environment of a process, the parameters' `values` (as `parameters.bind` named them) among
-    it. `places` are the environment's targets by kind, the first of each; `home` is the command's own directory.
+    it. `places` are the environment's targets by kind, the first of each; `home` is the command's own directory;
+    `shell_host` is the target that shell commands run on, empty for the worker itself.
     """
 
     script: str
@@ -27,6 +28,7 @@ class Job:
     places: Mapping[str, Place]
     home: Path
     timeout_s: int
+    shell_host: str = ""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import re
 import shutil
 
-from runbooks.executors import CannotStart, Job, Launch
+from runbooks.executors import CannotStart, Job, Launch, ssh
 
 KINDS = ("shell", "script", "http")
 _ASSIGNMENTS = re.compile(r"^(?:\s*[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s;&|]*)\s+)*")
@@ -17,7 +17,12 @@ OWN_WORDS = frozenset(
 
 
 def launch(job: Job) -> Launch:
-    """bash for the script; refuses when bash or the program that the script begins with is not there."""
+    """bash for the script, here or on the environment's shell host.
+
+    Refuses when bash or the program that the script begins with is not here.
+    """
+    if job.shell_host:
+        return ssh.launch(job)
     path = job.env.get("PATH", "")
     bash = shutil.which("bash", path=path)
     if bash is None:

@@ -314,7 +314,7 @@ def test_an_address_that_does_not_fit_its_kind_is_refused(
 
 def test_a_target_is_tried_before_it_is_saved(places: Environment, person: Person) -> None:
     answer = text(person(ADMIN).post("/checks/targets/new", target(places, act="test")))
-    assert "It did not get through." in answer and "PostgreSQL could not be asked" in answer
+    assert "127.0.0.1:1 refuses the connection." in answer and "does its firewall let this machine in?" in answer
     assert not Target.objects.exists()
 
 
