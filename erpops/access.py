@@ -35,6 +35,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "edit_contacts": frozenset({ADMIN}),
     "edit_people": frozenset({ADMIN}),
     "edit_sources": frozenset({ADMIN}),
+    "edit_environments": frozenset({ADMIN}),
     "edit_checks": frozenset({ADMIN}),
     "mute_checks": _WORKING,
     "propose_runbooks": _STAFF,

@@ -37,6 +37,14 @@ def visible_incidents(user: Any) -> QuerySet[Incident]:
     return Incident.objects.filter(Q(environment__in=visible_environments(user)) | granted)
 
 
+def get_environment_for(user: Any, name: str) -> Environment:
+    """The environment, or 404 as if it did not exist."""
+    environment = visible_environments(user).filter(name=name).first()
+    if environment is None:
+        raise Http404("There is no such environment, or it is not yours to see.")
+    return environment
+
+
 def get_incident_for(user: Any, number: int) -> Incident:
     """The incident, or 404 as if it did not exist."""
     incident = visible_incidents(user).select_related("environment", "service").filter(pk=number).first()

@@ -10,6 +10,9 @@ ITEMS = {
     "incidents": NavItem("Incidents", "incidents", "incidents", "see_console", ("/i/",), position=20, key="i"),
     "reviews": NavItem("Reviews", "reviews", "reviews", "write_postmortem", ("/reviews/",), position=70),
     "status": NavItem("Status", "status", "status", "read_status", ("/status/",), position=75),
+    "environments": NavItem(
+        "Environments", "environments", "globe", "edit_environments", ("/environments/", "/workers/"), position=80
+    ),
     "sources": NavItem("Alert sources", "sources", "targets", "edit_sources", ("/sources/",), position=85),
 }
 PANELS = {

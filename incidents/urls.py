@@ -2,7 +2,19 @@
 
 from django.urls import URLPattern, path
 
-from incidents.views import declare, drill, escalation, incidents, now, oncall, postmortem, room, sources, status
+from incidents.views import (
+    declare,
+    drill,
+    environments,
+    escalation,
+    incidents,
+    now,
+    oncall,
+    postmortem,
+    room,
+    sources,
+    status,
+)
 
 urlpatterns: list[URLPattern] = [
     path("", now.now, name="now"),
@@ -36,6 +48,9 @@ urlpatterns: list[URLPattern] = [
     path("i/<int:number>/review.md", postmortem.export, name="review_export"),
     path("reviews/", postmortem.reviews, name="reviews"),
     path("status/", status.status_page, name="status"),
+    path("environments/", environments.show, name="environments"),
+    path("environments/new", environments.new, name="environment_new"),
+    path("environments/<slug:name>/", environments.edit, name="environment_edit"),
     path("sources/", sources.show, name="sources"),
     path("sources/add", sources.add, name="source_add"),
     path("sources/<int:pk>/rotate", sources.rotate, name="source_rotate"),

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from runbooks.views import commands, editor, importing, library, lint, procedures, room, runs, shelves, steps
+from runbooks.views import commands, editor, importing, library, lint, procedures, room, runs, shelves, steps, workers
 
 
 def _walk(below: str) -> list[URLPattern]:
@@ -38,6 +38,7 @@ def _run(below: str) -> list[URLPattern]:
 
 
 urlpatterns = [
+    path("workers/", workers.show, name="workers"),
     path("r/", library.index, name="runbooks"),
     path("r/import", importing.start, name="runbook_import"),
     path("r/import/<int:batch>/clean", importing.clean, name="import_clean"),

@@ -9,6 +9,7 @@ from tests.rules.tree import Module, calls, modules, planted
 WRITERS: dict[str, tuple[str, ...]] = {
     "AuditEntry": ("erpops.audit",),
     "ProcessBeat": ("erpops.beats",),
+    "Environment": ("incidents.environments", "incidents.bootstrap"),
     "TimelineEvent": ("incidents.timeline",),
     "Incident": ("incidents.lifecycle", "incidents.timeline", "incidents.status"),
     "IncidentRole": ("incidents.lifecycle",),
