@@ -161,7 +161,10 @@ class Supervision:
         self.launch = prepared.launch
         self.spool = Spool(self.run.pk)
         self.cutter = Cutter(self.run.pk)
-        self.maskers = {"out": Masker(prepared.secrets), "err": Masker(prepared.secrets)}
+        masker = Masker(prepared.secrets)
+        self.maskers = {"out": masker, "err": masker.twin()}
+        # The streams that said something since the last flush.
+        self.heard: set[str] = set()
         self.selector = selectors.DefaultSelector()
         self.ending: _Ending | None = None
         self.console_stops = False
@@ -277,6 +280,7 @@ class Supervision:
             return
         stream = str(key.data)
         if data:
+            self.heard.add(stream)
             self.cutter.feed(stream, self.maskers[stream].feed(data), at=self._time())
             return
         self.cutter.feed(stream, self.maskers[stream].flush(), at=self._time())
@@ -284,6 +288,9 @@ class Supervision:
         key.fileobj.close()  # type: ignore[union-attr]
 
     def _flush(self, *, final: bool = False) -> None:
+        for stream in self.maskers.keys() - self.heard:
+            self.cutter.feed(stream, self.maskers[stream].pause(), at=self._time())
+        self.heard.clear()
         chunks = self.cutter.take(at=self._time(), final=final)
         try:
             self.spool.append(chunks)
