@@ -20,7 +20,7 @@ from typing import IO, Any
 from django.db import connections
 
 from erpops import clock
-from runbooks import containment, runner, variables
+from runbooks import containment, limits, runner, variables
 from runbooks.calling import become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
@@ -178,7 +178,9 @@ class Supervision:
         # The database's clock without another question.
         self.base, self.base_monotonic = self.run.started_at, time.monotonic()
         self.spool.create()
-        self.held = containment.Containment(self.run.pk)
+        self.limits = limits.of_settings()
+        self.held = containment.Containment(self.run.pk, self.limits)
+        self.use = limits.Watch(self.limits, self.spool.work)
         self.recorder = Recorder(self.run)
         try:
             self.pid = self._spawn(self.launch)
@@ -253,6 +255,8 @@ class Supervision:
                     break
                 continue
             self._look_at_clocks(now)
+            if now >= self.use.due:
+                self._look_at_use()
             if self.ending and now >= self.ending.kill_at:
                 break
         self.survivors = not self.held.kill(within=1.0 if self.console_stops else KILL_S)
@@ -313,6 +317,11 @@ class Supervision:
         elif now - self.began > self.run.timeout_s:
             self._end_by_time()
 
+    def _look_at_use(self) -> None:
+        # At once: whoever uses up the machine gets no time to use up more of it.
+        if said := self.held.exceeded() or self.use.look(self.held.members()):
+            self._end(R.FAILED, said, patience=0)
+
     def _end_by_time(self) -> None:
         if self.endless:
             reason = f"This command never ends by itself; it was watched for {self.run.timeout_s} s."
@@ -352,7 +361,9 @@ class Supervision:
             return Outcome(self.ending.status, code, self.ending.reason, ended_at)
         if code is None:
             return Outcome(R.OUTCOME_UNKNOWN, None, "Its exit status was lost.", ended_at)
-        return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, "", ended_at)
+        # What the kernel ended between two looks, or a file's limit that only its writer has met.
+        reason = self.held.exceeded() or limits.of_exit(code, self.limits) if code else ""
+        return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, reason, ended_at)
 
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()
