@@ -215,6 +215,12 @@ ADMIN_EMAIL = env.text("ERPOPS_ADMIN_EMAIL")
 RUNBOOKS_DIR = env.text("ERPOPS_RUNBOOKS_DIR")
 PROGRAMS = env.text("ERPOPS_PROGRAMS")
 INGEST_MAX_BYTES = env.number("ERPOPS_INGEST_MAX_BYTES", 1_048_576, least=1024)
+# What one command may use on its worker, all of its processes together; a file, wherever it writes it.
+COMMAND_MEMORY_MB = env.number("ERPOPS_COMMAND_MEMORY_MB", 2048, least=64)
+COMMAND_PROCESSES = env.number("ERPOPS_COMMAND_PROCESSES", 1024, least=16)
+COMMAND_DISK_MB = env.number("ERPOPS_COMMAND_DISK_MB", 1024, least=1)
+COMMAND_FILE_MB = env.number("ERPOPS_COMMAND_FILE_MB", 16_384, least=1)
+COMMAND_OUTPUT_MB = env.number("ERPOPS_COMMAND_OUTPUT_MB", 10, least=1)
 WORKER_QUEUES = env.names("ERPOPS_QUEUES", "env.self,checks")
 
 LOGGING = {

@@ -19,23 +19,28 @@ from pathlib import Path
 from django.conf import settings
 
 from erpops import pids
+from runbooks import limits
+from runbooks.limits import Limits
 
 logger = logging.getLogger(__name__)
 
 CGROUP, SUBREAPER = "cgroup", "subreaper"
-MOST_PROCESSES = 4096
 _PR_SET_PDEATHSIG, _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 1, 15, 36
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Containment:
-    """The processes of one attempt, held at the machine's `level`."""
+    """The processes of one attempt, held at the machine's `level` and within `limits`."""
 
-    def __init__(self, run_id: int) -> None:
+    def __init__(self, run_id: int, limits: Limits) -> None:
+        self._limits = limits
         self._group = _group_path(run_id) if level() == CGROUP else None
         if self._group is not None:
             self._group.mkdir(exist_ok=True)
-            _write(self._group / "pids.max", str(MOST_PROCESSES))
+            # These exist where the group above passes the controllers on; elsewhere `limits.Watch` is alone.
+            _write(self._group / "pids.max", str(limits.processes))
+            _write(self._group / "memory.max", str(limits.memory_bytes))
+            _write(self._group / "memory.oom.group", "1")
         # pid → wait status of every child that has ended, the command itself among them.
         self.ended: dict[int, int] = {}
 
@@ -46,6 +51,15 @@ class Containment:
             handle = os.open(self._group / "cgroup.procs", os.O_WRONLY)
             os.write(handle, b"0")
             os.close(handle)
+        self._limits.enter()
+
+    def exceeded(self) -> str:
+        """A sentence about the limit that the kernel has enforced for the group; empty if none was."""
+        if self._group is None:
+            return ""
+        if _count(self._group / "memory.events", "oom_kill"):
+            return limits.beyond_memory(self._limits.memory_bytes)
+        return limits.beyond_processes(self._limits.processes) if _count(self._group / "pids.events", "max") else ""
 
     def members(self) -> set[int]:
         """Everything that lives of it: the group, and what hangs below this process."""
@@ -157,6 +171,8 @@ def _can_group() -> bool:
     path = _group_path(os.getpid(), what="probe")
     if path is None:
         return False
+    # Refused where processes live in that group itself; then the group only holds them together.
+    _write(path.parent / "cgroup.subtree_control", "+memory +pids")
     try:
         path.mkdir()
         usable = (path / "cgroup.kill").exists() and _joins(path)
@@ -200,6 +216,14 @@ def _group_members(group: Path | None) -> set[int]:
         return {int(line) for line in (group / "cgroup.procs").read_text().split() if line != "0"}
     except OSError:
         return set()
+
+
+def _count(path: Path, name: str) -> int:
+    """A counter of a group; 0 without the controller."""
+    try:
+        return sum(int(line.split()[1]) for line in path.read_text().splitlines() if line.startswith(f"{name} "))
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _remove(group: Path | None) -> None:

@@ -8,13 +8,14 @@ import re
 from collections import deque
 from datetime import datetime
 
+from django.conf import settings
+
 from runbooks import sgr
 from runbooks.models import OutputChunk
 
 CHUNK_BYTES = 8192
 # A line that is longer, or that came in more pieces, goes on as another line.
 LINE_BYTES, LINE_PIECES = 8192, 64
-HEAD_BYTES = TAIL_BYTES = 5_000_000
 # An escape sequence or a UTF-8 character that has only begun.
 _UNFINISHED = re.compile(
     rb"(?:\x1b(?:\[[0-9;:?]{0,30})?|[\xc2-\xdf]|[\xe0-\xef][\x80-\xbf]?|[\xf0-\xf4][\x80-\xbf]{0,2})\Z"
@@ -28,6 +29,8 @@ class Cutter:
         self.total = self.dropped = 0
         self.seq = 0
         self._run_id = run_id
+        # Half of what is kept is the beginning, half the end.
+        self._half = settings.COMMAND_OUTPUT_MB * 500_000
         self._pending = {"out": bytearray(), "err": bytearray()}
         self._waited = {"out": False, "err": False}
         self._styles = {"out": "", "err": "", "note": ""}
@@ -83,13 +86,13 @@ class Cutter:
 
     def _emit(self, stream: str, data: bytes, at: datetime) -> None:
         self.total += len(data)
-        if self._stored + len(data) <= HEAD_BYTES and not self._tail:
+        if self._stored + len(data) <= self._half and not self._tail:
             self._stored += len(data)
             self._store(stream, data, at)
             return
         self._tail.append((stream, data, at))
         self._tail_bytes += len(data)
-        while self._tail_bytes > TAIL_BYTES:
+        while self._tail_bytes > self._half:
             gone = len(self._tail.popleft()[1])
             self._tail_bytes -= gone
             self.dropped += gone

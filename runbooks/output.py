@@ -20,6 +20,8 @@ from runbooks.models import CommandRun, OutputChunk
 # Frames per look, so that a hub's ring is not outrun; lines of output that a page begins with.
 FRAMES = 64
 LINES = 500
+# What a page holds at most, but for one line that is longer: letters of HTML.
+PAGE_LETTERS = 500_000
 _CLASSES = {"out": "ol", "err": "ol e", "note": "ol m"}
 
 
@@ -86,10 +88,20 @@ def page(*, run: CommandRun, before: int | None = None, after_line: int = 0, lim
     else:
         high = min(total, before - 1) if before else total
         low = max(1, high - limit + 1)
-    found = lines(run=run, first=low, last=high)
+    found = _within(lines(run=run, first=low, last=high), from_start=bool(after_line))
     html = mark_safe("".join(map(line_html, found)))  # noqa: S308  (line_html escapes)
     first = found[0].number if found else 0
     return Page(html, first, found[-1].number if found else 0, last_chunk.seq, total)
+
+
+def _within(found: list[Line], *, from_start: bool) -> list[Line]:
+    """The first or the last of them, as many as a page holds."""
+    ordered, size = found if from_start else found[::-1], 0
+    for count, line in enumerate(ordered):
+        size += len(line.html)
+        if size > PAGE_LETTERS and count:
+            return ordered[:count] if from_start else ordered[:count][::-1]
+    return found
 
 
 def lines(*, run: CommandRun, first: int = 1, last: int | None = None) -> list[Line]:

@@ -304,6 +304,8 @@ def in_words(run: CommandRun) -> str:
     """How an attempt ended, as people say it."""
     if run.status == R.SUCCEEDED:
         return "succeeded"
+    if run.status == R.FAILED and run.reason:
+        return f"failed: {run.reason}"
     if run.status == R.FAILED and run.exit_code is not None:
         return (
             f"failed with exit status {run.exit_code}"

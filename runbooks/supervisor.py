@@ -20,7 +20,7 @@ from typing import IO, Any
 from django.db import connections
 
 from erpops import clock
-from runbooks import containment, runner, variables
+from runbooks import containment, limits, runner, variables
 from runbooks.calling import Verdict, become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
@@ -161,7 +161,10 @@ class Supervision:
         self.launch = prepared.launch
         self.spool = Spool(self.run.pk)
         self.cutter = Cutter(self.run.pk)
-        self.maskers = {"out": Masker(prepared.secrets), "err": Masker(prepared.secrets)}
+        masker = Masker(prepared.secrets)
+        self.maskers = {"out": masker, "err": masker.twin()}
+        # The streams that said something since the last flush.
+        self.heard: set[str] = set()
         self.selector = selectors.DefaultSelector()
         self.ending: _Ending | None = None
         self.console_stops = False
@@ -175,7 +178,9 @@ class Supervision:
         # The database's clock without another question.
         self.base, self.base_monotonic = self.run.started_at, time.monotonic()
         self.spool.create()
-        self.held = containment.Containment(self.run.pk)
+        self.limits = limits.of_settings()
+        self.held = containment.Containment(self.run.pk, self.limits)
+        self.use = limits.Watch(self.limits, self.spool.work)
         self.recorder = Recorder(self.run)
         try:
             self.pid = self._spawn(self.launch)
@@ -250,6 +255,8 @@ class Supervision:
                     break
                 continue
             self._look_at_clocks(now)
+            if now >= self.use.due:
+                self._look_at_use()
             if self.ending and now >= self.ending.kill_at:
                 break
         self.survivors = not self.held.kill(within=1.0 if self.console_stops else KILL_S)
@@ -277,6 +284,7 @@ class Supervision:
             return
         stream = str(key.data)
         if data:
+            self.heard.add(stream)
             self.cutter.feed(stream, self.maskers[stream].feed(data), at=self._time())
             return
         self.cutter.feed(stream, self.maskers[stream].flush(), at=self._time())
@@ -284,6 +292,9 @@ class Supervision:
         key.fileobj.close()  # type: ignore[union-attr]
 
     def _flush(self, *, final: bool = False) -> None:
+        for stream in self.maskers.keys() - self.heard:
+            self.cutter.feed(stream, self.maskers[stream].pause(), at=self._time())
+        self.heard.clear()
         chunks = self.cutter.take(at=self._time(), final=final)
         try:
             self.spool.append(chunks)
@@ -305,6 +316,11 @@ class Supervision:
             self._end(R.STOPPED, "Stopped on request.", patience=TERM_S)
         elif now - self.began > self.run.timeout_s:
             self._end_by_time()
+
+    def _look_at_use(self) -> None:
+        # At once: whoever uses up the machine gets no time to use up more of it.
+        if said := self.held.exceeded() or self.use.look(self.held.members()):
+            self._end(R.FAILED, said, patience=0)
 
     def _end_by_time(self) -> None:
         if self.endless:
@@ -347,7 +363,9 @@ class Supervision:
             return Outcome(self.ending.status, code, self.ending.reason, ended_at)
         if code is None:
             return Outcome(R.OUTCOME_UNKNOWN, None, "Its exit status was lost.", ended_at)
-        return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, "", ended_at)
+        # What the kernel ended between two looks, or a file's limit that only its writer has met.
+        reason = self.held.exceeded() or limits.of_exit(code, self.limits) if code else ""
+        return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, reason, ended_at)
 
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()

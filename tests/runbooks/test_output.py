@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from html import unescape
 
 import pytest
+from django import conf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,8 +79,7 @@ def test_a_line_of_a_megabyte_is_shown_as_several() -> None:
 
 
 def test_a_flood_keeps_head_and_tail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cutting, "HEAD_BYTES", 50_000)
-    monkeypatch.setattr(cutting, "TAIL_BYTES", 50_000)
+    monkeypatch.setattr(conf.settings, "COMMAND_OUTPUT_MB", 0.1)
     cutter = Cutter(1)
     chunks: list[OutputChunk] = []
     for number in range(100_000):
