@@ -17,8 +17,9 @@ from runbooks.access import visible_runs
 from runbooks.choices import TERMINAL_RUNS
 from runbooks.models import CommandRun, OutputChunk
 
-# Frames per look, so that a hub's ring is not outrun; lines of output that a page begins with.
-FRAMES = 64
+# Chunks per look, and what they may come to as frames: short lines are ten times as long in HTML.
+FRAMES, FRAMES_BYTES = 64, 262_144
+# Lines of output that a page begins with.
 LINES = 500
 _CLASSES = {"out": "ol", "err": "ol e", "note": "ol m"}
 
@@ -51,22 +52,34 @@ class RunFeed:
     def allowed(self, user: Any, key: str) -> bool:
         return key.isdigit() and visible_runs(user).filter(pk=int(key)).exists()
 
+    def newest(self, key: str) -> int:
+        status, last = _status_and_last(key)
+        return last + (status in TERMINAL_RUNS)
+
     def after(self, key: str, cursor: int) -> list[Frame]:
-        run = CommandRun.objects.filter(pk=int(key)).values_list("status", "output_seq").first()
-        if run is None:
-            return []
-        status, last = run
+        topic, size = f"run:{key}", 0
+        # Before the chunks: an attempt that has ended by now has all of them.
+        status, last = _status_and_last(key)
         chunks = list(OutputChunk.objects.filter(run_id=int(key), seq__gt=cursor).order_by("seq")[:FRAMES])
-        topic = f"run:{key}"
-        frames = [
-            frame("output", seq, topic=topic, seq=seq, html="".join(map(line_html, lines)))
-            for seq, lines in _by_chunk(_with_beginning(chunks))
-            if seq > cursor
-        ]
-        if len(chunks) < FRAMES and status in TERMINAL_RUNS and cursor <= last:
+        frames: list[Frame] = []
+        for seq, lines in _by_chunk(_with_beginning(chunks)):
+            if seq <= cursor:
+                continue
+            frames.append(frame("output", seq, topic=topic, seq=seq, html="".join(map(line_html, lines))))
+            size += len(frames[-1].wire)
+            if size > FRAMES_BYTES:
+                break
+        told = frames[-1].seq if frames else cursor
+        if told == last and status in TERMINAL_RUNS:
             # One above the last chunk, so that who has seen the end is told nothing more.
-            frames.append(frame("end", last + 1, topic=topic, seq=last + 1, status=status))
+            frames.append(frame("end", last + 1, topic=topic, seq=last + 1, last=last, status=status))
         return frames
+
+
+def _status_and_last(key: str) -> tuple[str, int]:
+    """The attempt's status and the number of its last chunk."""
+    run = CommandRun.objects.filter(pk=int(key)).values_list("status", "output_seq").first()
+    return run or ("", 0)
 
 
 def store(*, chunks: Sequence[OutputChunk]) -> None:

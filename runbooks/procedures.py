@@ -66,8 +66,11 @@ class ProcedureFeed:
     def allowed(self, user: Any, key: str) -> bool:
         return key.isdecimal() and visible_executions(user).filter(pk=int(key)).exists()
 
+    def newest(self, key: str) -> int:
+        return Execution.objects.filter(pk=int(key)).values_list("event_seq", flat=True).first() or 0
+
     def after(self, key: str, cursor: int) -> list[Frame]:
-        seq = Execution.objects.filter(pk=int(key)).values_list("event_seq", flat=True).first() or 0
+        seq = self.newest(key)
         return [changed(f"execution:{key}", seq)] if seq > cursor else []
 
 
