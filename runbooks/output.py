@@ -87,14 +87,14 @@ def store(*, chunks: Sequence[OutputChunk]) -> None:
     OutputChunk.objects.bulk_create(chunks, ignore_conflicts=True)
 
 
-def page(*, run: CommandRun, before: int | None = None, after_line: int = 0, limit: int = LINES) -> Page:
+def page(*, run: CommandRun, before: int | None = None, after_line: int | None = None, limit: int = LINES) -> Page:
     """At most `limit` lines: the last ones, the last before line `before`, or the first after `after_line`."""
     chunks = OutputChunk.objects.filter(run=run)
     last_chunk = chunks.order_by("-seq").first()
     if last_chunk is None:
         return Page(SafeString(""), 0, 0, 0, 0)
     total = _last_line(last_chunk)
-    if after_line:
+    if after_line is not None:
         low, high = after_line + 1, min(total, after_line + limit)
     else:
         high = min(total, before - 1) if before else total
@@ -116,12 +116,6 @@ def lines(*, run: CommandRun, first: int = 1, last: int | None = None) -> list[L
     for _, some in _by_chunk(wanted.iterator(chunk_size=200)):
         found.update((line.number, line) for line in some)
     return [line for number, line in sorted(found.items()) if number >= first and (last is None or number <= last)]
-
-
-def search(*, run: CommandRun, text: str, limit: int = 200) -> list[Line]:
-    """The lines that hold `text`, whatever its case; at most `limit`."""
-    needle = text.casefold()
-    return [line for line in lines(run=run) if needle in line.text.casefold()][:limit] if needle else []
 
 
 def text(*, run: CommandRun) -> Iterator[bytes]:

@@ -52,7 +52,8 @@ def journal(execution: Execution, *, noise: bool = False) -> list[chronicle.Even
     found = JournalEntry.objects.filter(execution=execution).select_related("actor")
     if not noise:
         found = found.filter(noise=False)
-    return [chronicle.row(entry) for entry in found.order_by("-seq")[:LATEST]]
+    whole = JournalEntry.objects.filter(execution=execution)
+    return chronicle.rows(list(found.order_by("-seq")[:LATEST]), among=whole)
 
 
 def version() -> int:
