@@ -8,10 +8,10 @@ class ErpopsConfig(AppConfig):
 
     def ready(self) -> None:
         # These need loaded settings and apps.
-        from erpops import sse, system_checks  # noqa: F401
+        from erpops import live, system_checks  # noqa: F401
         from erpops.doors import doors
         from erpops.htmx import NavItem, nav
 
-        doors.add("/live", sse.application)
+        doors.add("/live", live.application)
         nav.add("people", NavItem("People", "people", "people", "edit_people", ("/people/",), position=90))
         registry.freeze_all()

@@ -1,42 +1,35 @@
-"""Live streams: one subscription a process, replay after the client's cursor, then wait.
+"""What live streams say: topics, their frames, and the hub that reads each topic once a process.
 
-A client asks for topics with cursors (`/live?topic=incident:204@57&topic=now`). What a topic says
-is read from PostgreSQL by its `Feed`; Redis only says "look again", and without it the hub polls.
-An idle stream holds no database connection. Each topic is read once a process and framed once,
-however many clients watch it.
+What a topic says is read from PostgreSQL by its `Feed`; Redis only says "look again", and without
+it the hub polls. However many clients watch a topic (`erpops.live`), it is read and framed once.
 """
 
 import asyncio
 import json
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from http.cookies import SimpleCookie
-from importlib import import_module
-from types import SimpleNamespace
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
-from urllib.parse import parse_qs
 
 import redis.asyncio
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.db import connection
 from redis.exceptions import RedisError
 
 from erpops import clock, nudges
-from erpops.doors import Receive, Scope, Send, answer
 from erpops.registry import Registry
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-PING_S = 10.0
 POLL_S = 10.0
 POLL_ALONE_S = 1.0
-RING = 512
-STREAMS_PER_USER = 10
-TOPICS_PER_STREAM = 20
+# What a topic keeps at hand for clients that are a little behind; the rest is read from the database.
+RING_FRAMES, RING_BYTES = 512, 1_000_000
+CLOCK_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -53,8 +46,11 @@ class Feed(Protocol):
     def allowed(self, user: Any, key: str) -> bool:
         """Whether `user` may watch the topic now; asked again while the stream runs."""
 
+    def newest(self, key: str) -> int:
+        """The highest cursor that anybody can have been given; a higher one was made up, or is of another database."""
+
     def after(self, key: str, cursor: int) -> list[Frame]:
-        """The frames after `cursor`, in order; a bounded number, the rest on the next call."""
+        """The frames after `cursor`, in order; a bounded amount, the rest on the next call."""
 
 
 feeds: Registry[Feed] = Registry("feed")
@@ -71,6 +67,11 @@ def changed(topic: str, seq: int) -> Frame:
     return frame("changed", seq, topic=topic, seq=seq)
 
 
+def reset(topic: str) -> Frame:
+    """Say that the page's cursor is unknown here: everything of the topic follows from its beginning."""
+    return frame("reset", 0, topic=topic)
+
+
 class StateFeed:
     """A feed of a page whose content is fetched again whenever its version (a number) differs."""
 
@@ -80,34 +81,52 @@ class StateFeed:
     def allowed(self, user: Any, key: str) -> bool:
         return self._allowed(user)
 
+    def newest(self, key: str) -> int:
+        return self._version()
+
     def after(self, key: str, cursor: int) -> list[Frame]:
         version = self._version()
         return [changed(self._topic, version)] if version > cursor else []
 
 
-@dataclass
-class _Topic:
+@dataclass(slots=True)
+class Topic:
+    """A topic that is watched: the frames at hand, and the bells of its watchers. `start` is the cursor
+    from which the ring is whole, `head` the cursor of its last frame."""
+
     name: str
     feed: Feed
     key: str
     head: int
     start: int
-    ring: deque[Frame] = field(default_factory=lambda: deque(maxlen=RING))
+    ring: deque[Frame] = field(default_factory=deque)
+    held_bytes: int = 0
     watchers: set[asyncio.Event] = field(default_factory=set)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    rung: bool = False
 
     def since(self, cursor: int) -> list[Frame] | None:
         """The frames after `cursor` that are at hand; None if some of them are only in the database."""
         if cursor < self.start:
             return None
-        return [item for item in self.ring if item.seq > cursor]
+        found = []
+        # Almost everybody lacks the last frame only.
+        for item in reversed(self.ring):
+            if item.seq <= cursor:
+                break
+            found.append(item)
+        found.reverse()
+        return found
 
     def extend(self, frames: Iterable[Frame]) -> None:
         for item in frames:
-            if len(self.ring) == self.ring.maxlen:
-                self.start = self.ring[0].seq
             self.ring.append(item)
             self.head = item.seq
+            self.held_bytes += len(item.wire)
+            while len(self.ring) > RING_FRAMES or (self.held_bytes > RING_BYTES and len(self.ring) > 1):
+                gone = self.ring.popleft()
+                self.start = gone.seq
+                self.held_bytes -= len(gone.wire)
 
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
@@ -129,15 +148,15 @@ class Hub:
     """The topics that this process's clients watch."""
 
     def __init__(self) -> None:
-        self.topics: dict[str, _Topic] = {}
-        self.streams: dict[int, int] = {}
+        self.topics: dict[str, Topic] = {}
         self.stopped = False
+        self._time: tuple[float, datetime] | None = None
         self._pump: asyncio.Task[None] | None = None
         self._ticker: asyncio.Task[None] | None = None
         self._deaf = True
         self._refreshing: set[asyncio.Task[None]] = set()
 
-    def watch(self, name: str, cursor: int, bell: asyncio.Event) -> _Topic:
+    def watch(self, name: str, cursor: int, bell: asyncio.Event) -> Topic:
         """Subscribe `bell` to the topic `name`."""
         if self._pump is None:
             self._pump = asyncio.create_task(self._listen())
@@ -145,11 +164,11 @@ class Hub:
         topic = self.topics.get(name)
         if topic is None:
             kind, _, key = name.partition(":")
-            topic = self.topics[name] = _Topic(name, feeds[kind], key, head=cursor, start=cursor)
+            topic = self.topics[name] = Topic(name, feeds[kind], key, head=cursor, start=cursor)
         topic.watchers.add(bell)
         return topic
 
-    def leave(self, topics: Iterable[_Topic], bell: asyncio.Event) -> None:
+    def leave(self, topics: Iterable[Topic], bell: asyncio.Event) -> None:
         """Unsubscribe; a topic that nobody watches is forgotten."""
         for topic in topics:
             topic.watchers.discard(bell)
@@ -166,19 +185,35 @@ class Hub:
             if task:
                 task.cancel()
 
-    async def refresh(self, topic: _Topic) -> None:
+    async def time(self) -> datetime:
+        """The database's time, asked once in a while for all streams and carried on by this machine's clock."""
+        if self._time is None or time.monotonic() - self._time[0] > CLOCK_S:
+            then = await in_thread(clock.now)
+            self._time = (time.monotonic(), then)
+        asked_at, then = self._time
+        return then + clock.seconds(time.monotonic() - asked_at)
+
+    async def refresh(self, topic: Topic) -> None:
         """Read what is new in `topic` once, for all its watchers."""
         async with topic.reading:
+            # From here on a nudge means something that this reading may not have seen.
+            topic.rung = False
             while frames := await in_thread(topic.feed.after, topic.key, topic.head):
                 topic.extend(frames)
                 for bell in topic.watchers:
                     bell.set()
 
-    def _refresh_soon(self, topic: _Topic) -> None:
+    def refresh_soon(self, topic: Topic) -> None:
+        """Look at `topic` without waiting for it. Nudges that come before the look begins share it."""
+        if topic.rung:
+            return
+        topic.rung = True
+
         async def run() -> None:
             try:
                 await self.refresh(topic)
             except Exception as error:  # a database that is away: the next tick looks again
+                topic.rung = False
                 logger.warning("Topic %s could not be read: %s", topic.name, error)
 
         task = asyncio.create_task(run())
@@ -202,130 +237,14 @@ class Hub:
             self._deaf = False
             async for message in bells.listen():
                 if topic := self.topics.get(message["data"].decode()):
-                    self._refresh_soon(topic)
+                    self.refresh_soon(topic)
 
     async def _tick(self) -> None:
         """Look at every watched topic now and then: a lost nudge costs seconds."""
         while not self.stopped:
             await asyncio.sleep(POLL_ALONE_S if self._deaf else POLL_S)
             for topic in list(self.topics.values()):
-                self._refresh_soon(topic)
+                self.refresh_soon(topic)
 
 
 hub = Hub()
-
-
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """The door `/live`."""
-    user = await in_thread(_user, scope)
-    asked = _asked(scope)
-    if user is None:
-        await answer(send, 401, b'{"error":"Sign in first."}')
-    elif asked is None:
-        await answer(send, 400, b'{"error":"Ask for topics as kind:key@cursor, twenty at most."}')
-    elif not await in_thread(_all_allowed, user, list(asked)):
-        await answer(send, 404, b'{"error":"No such topic."}')
-    elif hub.streams.get(user.pk, 0) >= STREAMS_PER_USER:
-        await answer(send, 429, b'{"error":"Too many open pages; close some."}', headers=[(b"retry-after", b"10")])
-    else:
-        hub.streams[user.pk] = hub.streams.get(user.pk, 0) + 1
-        try:
-            await _Stream(scope, asked, receive, send).run()
-        finally:
-            hub.streams[user.pk] -= 1
-
-
-class _Stream:
-    """One client: replay, wait, ping, and ask again whether it may."""
-
-    def __init__(self, scope: Scope, cursors: dict[str, int], receive: Receive, send: Send) -> None:
-        self.scope, self.cursors, self.receive, self.send = scope, cursors, receive, send
-        self.bell = asyncio.Event()
-        self.gone = False
-
-    async def run(self) -> None:
-        headers = [
-            (b"content-type", b"text/event-stream"),
-            (b"cache-control", b"no-cache, no-transform"),
-            (b"x-accel-buffering", b"no"),
-        ]
-        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
-        topics = [hub.watch(name, cursor, self.bell) for name, cursor in self.cursors.items()]
-        watcher = asyncio.create_task(self._watch_client())
-        try:
-            await self._write(b"retry: 2000\n\n" + await _tock("hello"))
-            await self._follow(topics)
-        finally:
-            watcher.cancel()
-            hub.leave(topics, self.bell)
-
-    async def _follow(self, topics: list[_Topic]) -> None:
-        for topic in topics:
-            hub._refresh_soon(topic)
-        while not (self.gone or hub.stopped):
-            self.bell.clear()
-            for topic in topics:
-                await self._catch_up(topic)
-            try:
-                async with asyncio.timeout(PING_S):
-                    await self.bell.wait()
-            except TimeoutError:
-                # Roles, grants and the session are read anew: what was taken away counts from now on.
-                user = await in_thread(_user, self.scope)
-                if user is None or not await in_thread(_all_allowed, user, list(self.cursors)):
-                    break
-                await self._write(await _tock("ping"))
-        if not self.gone:
-            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _catch_up(self, topic: _Topic) -> None:
-        while not self.gone:
-            frames = topic.since(self.cursors[topic.name])
-            if frames is None:
-                frames = await in_thread(topic.feed.after, topic.key, self.cursors[topic.name])
-            if not frames:
-                return
-            await self._write(b"".join(item.wire for item in frames))
-            self.cursors[topic.name] = frames[-1].seq
-
-    async def _write(self, body: bytes) -> None:
-        if not self.gone:
-            await self.send({"type": "http.response.body", "body": body, "more_body": True})
-
-    async def _watch_client(self) -> None:
-        while not self.gone:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                self.gone = True
-                self.bell.set()
-
-
-async def _tock(event: str) -> bytes:
-    now = await in_thread(clock.now)
-    return frame(event, 0, server_time=now.isoformat()).wire
-
-
-def _user(scope: Scope) -> Any:
-    """The signed-in, active person behind the request's session cookie, or None."""
-    raw = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
-    morsel = SimpleCookie(raw).get(settings.SESSION_COOKIE_NAME)
-    if morsel is None:
-        return None
-    store = import_module(settings.SESSION_ENGINE).SessionStore(morsel.value)
-    user = get_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
-    return user if user.is_authenticated and user.is_active else None
-
-
-def _asked(scope: Scope) -> dict[str, int] | None:
-    """Topic names with cursors, or None if the query is not of that form."""
-    found: dict[str, int] = {}
-    for item in parse_qs(scope["query_string"].decode("latin-1")).get("topic", []):
-        name, _, cursor = item.partition("@")
-        if name.partition(":")[0] not in feeds or not (cursor or "0").isdigit():
-            return None
-        found[name] = int(cursor or 0)
-    return found if 0 < len(found) <= TOPICS_PER_STREAM else None
-
-
-def _all_allowed(user: Any, names: list[str]) -> bool:
-    return all(feeds[name.partition(":")[0]].allowed(user, name.partition(":")[2]) for name in names)

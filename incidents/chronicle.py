@@ -1,10 +1,11 @@
 """The timeline as pages show it: rows ready to print, newest first, and the questions asked of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.safestring import SafeString
 
 from incidents import markdown
@@ -14,10 +15,13 @@ from incidents.queries import name_of
 PAGE = 60
 # Written more than this after it happened: said so, and put where it happened.
 LATE = timedelta(minutes=1)
+# Quotes that serve as evidence, and the acts that take one away; `data.of` is the number of the quote's event.
+PINNED, UNPINNED = "evidence.pinned", "evidence.unpinned"
 _ICONS = {
     "incident": "incidents", "note": "note", "status": "message", "command": "terminal", "step": "steps",
     "execution": "runbooks", "runbook": "runbooks", "escalation": "phone", "page": "phone", "message": "mail",
     "role": "user", "alert": "alert", "review": "reviews", "check": "checks", "approval": "shield",
+    "evidence": "pin",
 }  # fmt: skip
 _TONES = {
     "incident.opened": "bad",
@@ -38,7 +42,10 @@ _ENDS = {
 
 @dataclass(frozen=True)
 class EventRow:
-    """One event. `body` is a note as safe HTML; `late` says when it was written if that was afterwards."""
+    """One event. `body` is a note as safe HTML; `late` says when it was written if that was afterwards.
+
+    Evidence has a `quote` and the `url` where it stands; `withdrawn` if it was taken away again.
+    """
 
     seq: int
     at: datetime
@@ -49,6 +56,9 @@ class EventRow:
     body: SafeString | None
     noise: bool
     late: datetime | None
+    quote: str = ""
+    url: str = ""
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,18 @@ class Event(Protocol):
     def occurred_at(self) -> Any: ...
 
 
-def row(event: Event) -> EventRow:
+def withdrawn(events: QuerySet[Any]) -> set[int]:
+    """The numbers of the quotes among `events` (of one timeline or journal) that were taken away."""
+    return set(events.filter(kind=UNPINNED).values_list("data__of", flat=True))
+
+
+def rows(events: Sequence[Event], *, among: QuerySet[Any]) -> list[EventRow]:
+    """`events` as lines; `among` is the whole timeline or journal that they are of."""
+    gone = withdrawn(among) if any(event.kind == PINNED for event in events) else set()
+    return [row(event, withdrawn=event.seq in gone) for event in events]
+
+
+def row(event: Event, *, withdrawn: bool = False) -> EventRow:
     """`event` as a line. Sentences without a person start with a capital."""
     note = event.kind == "note"
     who = name_of(event.actor)
@@ -93,6 +114,9 @@ def row(event: Event) -> EventRow:
         body=markdown.render(event.text) if note else None,
         noise=event.noise,
         late=event.at if event.at - event.occurred_at > LATE else None,
+        quote=str(event.data.get("quote", "")),
+        url=str(event.data.get("url", "")),
+        withdrawn=withdrawn,
     )
 
 
@@ -113,7 +137,8 @@ def stretch(incident: Incident, *, after: int = 0, before: int | None = None, no
     shown = found[:PAGE]
     in_order = len(found) <= PAGE and not any(event.at - event.occurred_at > LATE for event in shown)
     seq = max([seq, *(event.seq for event in shown)])
-    return Chronicle([row(event) for event in shown], seq, shown[-1].seq if len(found) > PAGE else None, in_order)
+    told = rows(shown, among=TimelineEvent.objects.filter(incident=incident))
+    return Chronicle(told, seq, shown[-1].seq if len(found) > PAGE else None, in_order)
 
 
 def first_of(incident: Incident, kind_prefix: str) -> TimelineEvent | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from erpops.templatetags.words import duration
 from incidents import chronicle
 from incidents.choices import RoleName
-from incidents.markdown import escape
+from incidents.markdown import escape, fenced
 from incidents.models import Incident, TimelineEvent
 from incidents.queries import name_of
 
@@ -28,6 +28,7 @@ def draft(incident: Incident) -> str:
         "## Times\n\n" + _times(incident),
         "## What happened\n\n" + _table(incident, events[:TABLE_ROWS], cut=len(events) > TABLE_ROWS),
         "## Commands that were run\n\n" + _commands(incident, events),
+        *_evidence(incident),
         "## What helped\n\n[What made the way out shorter: people, tools, runbooks, luck]",
         "## What made it hard\n\n[What was missing, misleading or slow]",
         "## Contributing factors\n\n[More than one: what had to come together for this to happen]",
@@ -97,6 +98,22 @@ def _commands(incident: Incident, events: list[TimelineEvent]) -> str:
         f"- {event.occurred_at:%H:%M:%S} {escape(event.text[:300])} ([e{event.seq}]({_link(incident, event)}))"
         for event in found
     )
+
+
+def _evidence(incident: Incident) -> list[str]:
+    """What was pinned and stands, quoted, with the way to the whole output."""
+    whole = TimelineEvent.objects.filter(incident=incident)
+    gone = chronicle.withdrawn(whole)
+    found = [event for event in whole.filter(kind=chronicle.PINNED).order_by("seq") if event.seq not in gone]
+    if not found:
+        return []
+    quotes = [
+        f"- {event.occurred_at:%H:%M:%S} {_role_or_name(incident, event)} {escape(event.text[:300])} "
+        f"([output]({event.data['url']}), [e{event.seq}]({_link(incident, event)}))\n\n"
+        + fenced(str(event.data["quote"]), indent="  ")
+        for event in found
+    ]
+    return ["## Evidence\n\n" + "\n\n".join(quotes)]
 
 
 def _runbooks(incident: Incident, events: list[TimelineEvent]) -> str:

@@ -16,8 +16,11 @@ class IncidentFeed:
     def allowed(self, user: Any, key: str) -> bool:
         return key.isdecimal() and visible_incidents(user).filter(pk=int(key)).exists()
 
+    def newest(self, key: str) -> int:
+        return Incident.objects.filter(pk=int(key)).values_list("event_seq", flat=True).first() or 0
+
     def after(self, key: str, cursor: int) -> list[Frame]:
-        seq = Incident.objects.filter(pk=int(key)).values_list("event_seq", flat=True).first() or 0
+        seq = self.newest(key)
         return [changed(f"incident:{key}", seq)] if seq > cursor else []
 
 

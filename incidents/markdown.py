@@ -3,6 +3,8 @@
 Two fences: the parser turns raw HTML into text, and what it renders passes an allow-list.
 """
 
+import re
+
 import nh3
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
@@ -37,3 +39,10 @@ def escape(text: str) -> str:
     """`text` as one line of Markdown that shows it literally, also inside a table cell."""
     line = " ".join(text.split())
     return "".join(f"\\{char}" if char in r"\`*_{}[]<>#|~!" else char for char in line)
+
+
+def fenced(text: str, *, indent: str = "") -> str:
+    """`text` as a block of code in Markdown, whatever stands in it; `indent` puts it into a list."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join(f"{indent}{line}" for line in (fence, *text.split("\n"), fence))

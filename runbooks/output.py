@@ -17,8 +17,9 @@ from runbooks.access import visible_runs
 from runbooks.choices import TERMINAL_RUNS
 from runbooks.models import CommandRun, OutputChunk
 
-# Frames per look, so that a hub's ring is not outrun; lines of output that a page begins with.
-FRAMES = 64
+# Chunks per look, and what they may come to as frames: short lines are ten times as long in HTML.
+FRAMES, FRAMES_BYTES = 64, 262_144
+# Lines of output that a page begins with.
 LINES = 500
 # What a page holds at most, but for one line that is longer: letters of HTML.
 PAGE_LETTERS = 500_000
@@ -53,22 +54,34 @@ class RunFeed:
     def allowed(self, user: Any, key: str) -> bool:
         return key.isdigit() and visible_runs(user).filter(pk=int(key)).exists()
 
+    def newest(self, key: str) -> int:
+        status, last = _status_and_last(key)
+        return last + (status in TERMINAL_RUNS)
+
     def after(self, key: str, cursor: int) -> list[Frame]:
-        run = CommandRun.objects.filter(pk=int(key)).values_list("status", "output_seq").first()
-        if run is None:
-            return []
-        status, last = run
+        topic, size = f"run:{key}", 0
+        # Before the chunks: an attempt that has ended by now has all of them.
+        status, last = _status_and_last(key)
         chunks = list(OutputChunk.objects.filter(run_id=int(key), seq__gt=cursor).order_by("seq")[:FRAMES])
-        topic = f"run:{key}"
-        frames = [
-            frame("output", seq, topic=topic, seq=seq, html="".join(map(line_html, lines)))
-            for seq, lines in _by_chunk(_with_beginning(chunks))
-            if seq > cursor
-        ]
-        if len(chunks) < FRAMES and status in TERMINAL_RUNS and cursor <= last:
+        frames: list[Frame] = []
+        for seq, lines in _by_chunk(_with_beginning(chunks)):
+            if seq <= cursor:
+                continue
+            frames.append(frame("output", seq, topic=topic, seq=seq, html="".join(map(line_html, lines))))
+            size += len(frames[-1].wire)
+            if size > FRAMES_BYTES:
+                break
+        told = frames[-1].seq if frames else cursor
+        if told == last and status in TERMINAL_RUNS:
             # One above the last chunk, so that who has seen the end is told nothing more.
-            frames.append(frame("end", last + 1, topic=topic, seq=last + 1, status=status))
+            frames.append(frame("end", last + 1, topic=topic, seq=last + 1, last=last, status=status))
         return frames
+
+
+def _status_and_last(key: str) -> tuple[str, int]:
+    """The attempt's status and the number of its last chunk."""
+    run = CommandRun.objects.filter(pk=int(key)).values_list("status", "output_seq").first()
+    return run or ("", 0)
 
 
 def store(*, chunks: Sequence[OutputChunk]) -> None:
@@ -76,14 +89,14 @@ def store(*, chunks: Sequence[OutputChunk]) -> None:
     OutputChunk.objects.bulk_create(chunks, ignore_conflicts=True)
 
 
-def page(*, run: CommandRun, before: int | None = None, after_line: int = 0, limit: int = LINES) -> Page:
+def page(*, run: CommandRun, before: int | None = None, after_line: int | None = None, limit: int = LINES) -> Page:
     """At most `limit` lines: the last ones, the last before line `before`, or the first after `after_line`."""
     chunks = OutputChunk.objects.filter(run=run)
     last_chunk = chunks.order_by("-seq").first()
     if last_chunk is None:
         return Page(SafeString(""), 0, 0, 0, 0)
     total = _last_line(last_chunk)
-    if after_line:
+    if after_line is not None:
         low, high = after_line + 1, min(total, after_line + limit)
     else:
         high = min(total, before - 1) if before else total
@@ -115,12 +128,6 @@ def lines(*, run: CommandRun, first: int = 1, last: int | None = None) -> list[L
     for _, some in _by_chunk(wanted.iterator(chunk_size=200)):
         found.update((line.number, line) for line in some)
     return [line for number, line in sorted(found.items()) if number >= first and (last is None or number <= last)]
-
-
-def search(*, run: CommandRun, text: str, limit: int = 200) -> list[Line]:
-    """The lines that hold `text`, whatever its case; at most `limit`."""
-    needle = text.casefold()
-    return [line for line in lines(run=run) if needle in line.text.casefold()][:limit] if needle else []
 
 
 def text(*, run: CommandRun) -> Iterator[bytes]:

@@ -52,7 +52,8 @@ def journal(execution: Execution, *, noise: bool = False) -> list[chronicle.Even
     found = JournalEntry.objects.filter(execution=execution).select_related("actor")
     if not noise:
         found = found.filter(noise=False)
-    return [chronicle.row(entry) for entry in found.order_by("-seq")[:LATEST]]
+    whole = JournalEntry.objects.filter(execution=execution)
+    return chronicle.rows(list(found.order_by("-seq")[:LATEST]), among=whole)
 
 
 def version() -> int:
@@ -66,8 +67,11 @@ class ProcedureFeed:
     def allowed(self, user: Any, key: str) -> bool:
         return key.isdecimal() and visible_executions(user).filter(pk=int(key)).exists()
 
+    def newest(self, key: str) -> int:
+        return Execution.objects.filter(pk=int(key)).values_list("event_seq", flat=True).first() or 0
+
     def after(self, key: str, cursor: int) -> list[Frame]:
-        seq = Execution.objects.filter(pk=int(key)).values_list("event_seq", flat=True).first() or 0
+        seq = self.newest(key)
         return [changed(f"execution:{key}", seq)] if seq > cursor else []
 
 

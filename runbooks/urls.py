@@ -2,7 +2,20 @@
 
 from django.urls import URLPattern, path
 
-from runbooks.views import commands, editor, importing, library, lint, procedures, room, runs, shelves, steps, workers
+from runbooks.views import (
+    commands,
+    editor,
+    finding,
+    importing,
+    library,
+    lint,
+    procedures,
+    room,
+    runs,
+    shelves,
+    steps,
+    workers,
+)
 
 
 def _walk(below: str) -> list[URLPattern]:
@@ -12,6 +25,7 @@ def _walk(below: str) -> list[URLPattern]:
         path(f"{below}/take", room.take_over, name="walk_take"),
         path(f"{below}/complete", room.complete, name="walk_complete"),
         path(f"{below}/abandon", room.abandon, name="walk_abandon"),
+        path(f"{below}/output", finding.page, name="walk_output"),
         path(f"{step}/", room.step, name="walk_step"),
         path(f"{step}/pulse", room.pulse, name="walk_pulse"),
         path(f"{step}/viewed", room.viewed, name="step_viewed"),
@@ -32,6 +46,8 @@ def _run(below: str) -> list[URLPattern]:
         path(below, runs.page, name="run_output"),
         path(f"{below}/lines", runs.lines, name="run_lines"),
         path(f"{below}/raw", runs.raw, name="run_raw"),
+        path(f"{below}/pinned", runs.pinned, name="run_pinned"),
+        path(f"{below}/pin", runs.pin, name="run_pin"),
         path(f"{below}/stop", runs.stop, name="run_stop"),
         path(f"{below}/settle", runs.settle, name="run_settle"),
     ]

@@ -1,48 +1,46 @@
-"""One attempt of a command: its output, earlier lines, search, download; stopping and settling it."""
+"""One attempt of a command: its output, other lines of it, download, evidence; stopping and settling it."""
+
+import json
 
 from django.http import Http404, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from erpops import access
 from erpops.htmx import HtmxRequest
-from runbooks import output, runner
+from incidents.access import may_operate
+from runbooks import addresses, evidence, output, runner
 from runbooks.access import get_run_for
 from runbooks.models import CommandRun
+from runbooks.refusals import Refused
 from runbooks.views import walking
 from runbooks.views.viewer import viewer
 from runbooks.views.walking import REFUSALS, Walk, act_on, fetch
-
-FOUND = 200
 
 
 @require_GET
 @access.needs("see_console")
 def page(request: HtmxRequest, run: int, number: int | None = None, execution: int | None = None) -> HttpResponse:
-    """The output of one attempt on a page of its own; `?q=` finds lines in all of it."""
+    """The output of one attempt on a page of its own."""
     found = _run(request, run, number, execution)
     opened = fetch(request, number, found.step_run.execution_id, found.step_run.position)
-    asked = request.GET.get("q", "").strip()[:200]
-    context = {
-        **walking.context(opened),
-        "run": found,
-        "view": viewer(found, opened.execution),
-        "asked": asked,
-        "lines": output.search(run=found, text=asked, limit=FOUND) if asked else [],
-    }
+    view = viewer(found, opened.execution, may_pin=opened.operator)
+    context = {**walking.context(opened), **_pins(request, found), "view": view, "command": found.command + 1}
     return render(request, "runbooks/runs/page.html", context)
 
 
 @require_GET
 @access.needs("see_console")
 def lines(request: HtmxRequest, run: int, number: int | None = None, execution: int | None = None) -> HttpResponse:
-    """The lines before `before`, newest last; none are the end of it. Before 0 is the tail."""
+    """The lines before `before` or after `after`, newest last; none are the end of it. Without either, the tail."""
     found = _run(request, run, number, execution)
-    before = request.GET.get("before", "0")
-    if not before.isdecimal() or len(before) > 18:
-        return HttpResponse("Say before which line: ?before=120.", status=400, content_type="text/plain")
+    before, after = request.GET.get("before", "0"), request.GET.get("after", "")
+    if not before.isdecimal() or len(before) > 18 or not (after or "0").isdecimal() or len(after) > 18:
+        return HttpResponse("Say which lines: ?before=120 or ?after=120.", status=400, content_type="text/plain")
     if int(before) == 1:
         return HttpResponse("")
+    if after:
+        return HttpResponse(output.page(run=found, after_line=int(after)).html)
     return HttpResponse(output.page(run=found, before=int(before) or None).html)
 
 
@@ -57,6 +55,51 @@ def raw(request: HtmxRequest, run: int, number: int | None = None, execution: in
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+@require_GET
+@access.needs("see_console")
+def pinned(request: HtmxRequest, run: int, number: int | None = None, execution: int | None = None) -> HttpResponse:
+    """The lines of the output that are pinned as evidence."""
+    found = _run(request, run, number, execution)
+    if not request.htmx:
+        return redirect(addresses.of_run(found.step_run.execution, "run_output", run))
+    context = {"execution": found.step_run.execution, **_pins(request, found)}
+    return render(request, "runbooks/runs/_pins.html", context)
+
+
+@require_POST
+@access.needs("run_commands")
+def pin(request: HtmxRequest, run: int, number: int | None = None, execution: int | None = None) -> HttpResponse:
+    """Pin the lines `first` to `last`, or take the pin `unpin` away."""
+    found, opened = _acting(request, run, number, execution)
+    first, last, seq = (request.POST.get(name, "")[:18] for name in ("first", "last", "unpin"))
+    try:
+        if seq.isdecimal():
+            evidence.unpin(run=found, seq=int(seq), by=request.user)
+            said = "Taken away; the timeline keeps that it was there."
+        else:
+            _require_numbers(first, last)
+            evidence.pin(run=found, first=int(first), last=int(last or first), by=request.user)
+            said = f"Pinned {evidence.in_words(int(first), int(last or first))}: the timeline quotes them."
+    except REFUSALS as error:
+        if not request.htmx:
+            return walking.whole(request, walking.refused(opened, error))
+        return render(request, "runbooks/runs/_pin_refused.html", {"problem": str(error)}, status=409)
+    if not request.htmx:
+        return redirect(addresses.of_run(opened.execution, "run_output", run))
+    told = {"toast": {"text": said}, "evidence:changed": True}
+    return HttpResponse(headers={"HX-Trigger": json.dumps(told)})
+
+
+def _require_numbers(first: str, last: str) -> None:
+    if not first.isdecimal() or not (last or "0").isdecimal():
+        raise Refused("Say which lines: the number of the first one and of the last one.")
+
+
+def _pins(request: HtmxRequest, run: CommandRun) -> dict[str, object]:
+    environment = run.step_run.execution.environment
+    return {"run": run, "pins": evidence.pins(run=run), "may_pin": may_operate(request.user, environment)}
 
 
 @require_POST

@@ -27,6 +27,8 @@ class Viewer:
     earlier_url: str
     raw_url: str
     page_url: str
+    pin_url: str
+    find_url: str
     status_text: str
     where: str
     fresh: bool
@@ -36,8 +38,8 @@ class Viewer:
         return self.run.status in TERMINAL_RUNS
 
 
-def viewer(run: CommandRun, execution: Execution, *, known: bool = False) -> Viewer:
-    """The tail of the output of `run`, an attempt in `execution`.
+def viewer(run: CommandRun, execution: Execution, *, known: bool = False, may_pin: bool = False) -> Viewer:
+    """The tail of the output of `run`, an attempt in `execution`, which the person may pin lines of or only read.
 
     A page that knows the attempt already has its lines from the stream, so they are not read again.
     """
@@ -49,6 +51,8 @@ def viewer(run: CommandRun, execution: Execution, *, known: bool = False) -> Vie
         earlier_url=addresses.of_run(execution, "run_lines", run.pk),
         raw_url=addresses.of_run(execution, "run_raw", run.pk),
         page_url=addresses.of_run(execution, "run_output", run.pk),
+        pin_url=addresses.of_run(execution, "run_pin", run.pk) if may_pin else "",
+        find_url=addresses.of_walk(execution, "walk_output"),
         status_text=status_text(run),
         where=asked_by(run),
         fresh=not known,

@@ -150,7 +150,7 @@ class Walk:
     def _viewer(self, run: CommandRun | None) -> Viewer | None:
         if run is None:
             return None
-        return viewer(run, self.execution, known=run.pk in self.page.have)
+        return viewer(run, self.execution, known=run.pk in self.page.have, may_pin=self.operator)
 
     @cached_property
     def tokens(self) -> dict[str, str]:

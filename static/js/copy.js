@@ -17,6 +17,16 @@ async function copy(text) {
   return done ? undefined : Promise.reject(new Error("copying is not allowed"));
 }
 
+// Other scripts say what they want copied with `copy:text`.
+document.body.addEventListener("copy:text", async ({ detail }) => {
+  try {
+    await copy(detail.text);
+    document.body.dispatchEvent(new CustomEvent("toast", { detail: { text: "Copied." } }));
+  } catch {
+    document.body.dispatchEvent(new CustomEvent("announce", { detail: { text: "Copying is not allowed here." } }));
+  }
+});
+
 document.addEventListener("click", async (event) => {
   const button = event.target.closest?.("[data-copy], [data-copy-near]");
   const from = button && source(button);

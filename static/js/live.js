@@ -124,6 +124,7 @@ function connect(names = survey().names) {
   on("ping", (data) => say("live:time", data));
   on("changed", changed);
   on("output", output);
+  on("reset", reset);
   on("end", finished);
   stream.onerror = () => stream === source && failed();
   return show();
@@ -157,11 +158,20 @@ function output(data) {
   if (isNews(data)) say("live:output", data);
 }
 
+// The server does not know the page's cursor: everything of the topic follows from its beginning.
+function reset({ topic }) {
+  cursors.set(topic, 0);
+  ended.delete(topic);
+  say("live:reset", { topic });
+}
+
 function finished(data) {
+  // What is missing before the end is asked for again.
+  if ((cursors.get(data.topic) ?? 0) < data.last) return failed();
   cursors.set(data.topic, Math.max(data.seq, cursors.get(data.topic) ?? 0));
   ended.add(data.topic);
   say("live:end", data);
-  spread(data);
+  return spread(data);
 }
 
 function failed() {

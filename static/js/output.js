@@ -1,7 +1,8 @@
 // The output viewer: lines arrive, the tail is followed until someone shows that they are reading.
 //
 // At most MOST lines are in the document. Lines that left at either end come back from the server
-// (data-earlier-url?before=n, or without n for the tail), so nothing is lost by letting go of it.
+// (data-lines-url?before=n, ?after=n, or neither for the tail), so nothing is lost by letting go of it.
+// The lines in the document have no hole: what would leave one begins the document anew.
 
 const MOST = 2_000;
 const BLOCK = 100;
@@ -9,25 +10,8 @@ const FRAME_CHARS = 16_000;
 const SEAM = "</div><div";
 const SEAM_AT = "</div>".length;
 const BACKLOG_CHARS = 600_000;
-const SILENT_S = 20;
-const GUTTER_PX = 56;
+const NEAR_PX = 400;
 const viewers = new Map();
-
-const remembered = (key) => {
-  try {
-    return localStorage.getItem(key) === "on";
-  } catch {
-    return false;
-  }
-};
-
-function remember(key, on) {
-  try {
-    localStorage.setItem(key, on ? "on" : "off");
-  } catch {
-    // Storage is switched off: the choice lasts for this page.
-  }
-}
 
 const numberOf = (line) => Number(line?.dataset.n ?? 0);
 
@@ -53,8 +37,8 @@ class Viewer {
     this.root = root;
     this.log = root.querySelector("[data-output-log]");
     this.pill = root.querySelector("[data-output-follow]");
-    this.silence = root.querySelector("[data-output-silence]");
-    this.earlierUrl = root.dataset.earlierUrl;
+    this.tail = root.querySelector("[data-output-tail]");
+    this.linesUrl = root.dataset.linesUrl;
     this.queue = [];
     this.backlog = 0;
     this.frame = 0;
@@ -65,12 +49,8 @@ class Viewer {
     this.put([...this.lines]);
     this.newest = numberOf(this.last);
     this.readUpTo = this.newest;
-    this.heardAt = Date.now();
-    this.toggle("wrap", "term-wrap", remembered("erpops:wrap"));
-    this.toggle("times", "term-times", remembered("erpops:times"));
     this.listen();
-    this.offerEarlier();
-    if (!this.showHash()) this.toEnd();
+    this.toEnd();
   }
 
   get lines() {
@@ -86,9 +66,9 @@ class Viewer {
   }
 
   listen() {
-    const { log } = this;
+    const { log, root } = this;
     const options = { passive: true };
-    log.addEventListener("wheel", (event) => (event.deltaY < 0 ? this.stop() : this.atEnd && this.follow()), options);
+    log.addEventListener("wheel", (event) => (event.deltaY < 0 ? this.stop() : this.reached()), options);
     log.addEventListener("touchmove", () => this.stop(), options);
     log.addEventListener("pointerdown", (event) => {
       if (event.target === log && event.offsetX > log.clientWidth) this.stop();
@@ -97,54 +77,40 @@ class Viewer {
       if (["PageUp", "ArrowUp", "Home"].includes(event.key)) this.stop();
       else if (event.key === "End") this.follow();
     });
-    log.addEventListener("scroll", () => log.scrollTop < 40 && !this.following && this.earlier(), options);
-    log.addEventListener("click", (event) => this.link(event));
+    log.addEventListener("scroll", () => this.scrolled(), options);
     this.pill.addEventListener("click", () => this.follow());
-    for (const [name, cls] of [["wrap", "term-wrap"], ["times", "term-times"]]) {
-      this.button(name)?.addEventListener("click", () => {
-        const on = !this.root.classList.contains(cls);
-        remember(`erpops:${name}`, on);
-        this.toggle(name, cls, on);
-      });
-    }
-    this.button("read")?.addEventListener("click", (event) => {
-      const on = log.getAttribute("aria-live") === "off";
-      log.setAttribute("aria-live", on ? "polite" : "off");
-      event.currentTarget.setAttribute("aria-pressed", String(on));
-    });
-  }
-
-  button(name) {
-    return this.root.querySelector(`[data-output-${name}]`);
-  }
-
-  toggle(name, cls, on) {
-    this.root.classList.toggle(cls, on);
-    this.button(name)?.setAttribute("aria-pressed", String(on));
-    if (this.following) this.toEnd();
+    this.tail?.addEventListener("click", () => (this.following ? this.stop(true) : this.follow()));
+    root.addEventListener("output:restyled", () => this.following && this.toEnd());
+    root.addEventListener("output:hold", () => this.stop(true));
+    root.addEventListener("output:show", ({ detail }) => this.show(detail.first, detail.last));
   }
 
   // Arrival -----------------------------------------------------------------
 
   take(html) {
-    this.heardAt = Date.now();
     this.backlog += html.length;
     // Cut between lines, so that one frame never parses more than it can afford.
-    let rest = html;
-    for (let cut = rest.indexOf(SEAM, FRAME_CHARS); cut > 0; cut = rest.indexOf(SEAM, FRAME_CHARS)) {
-      this.queue.push(rest.slice(0, cut + SEAM_AT));
-      rest = rest.slice(cut + SEAM_AT);
+    let from = 0;
+    for (let cut = html.indexOf(SEAM, FRAME_CHARS); cut > 0; cut = html.indexOf(SEAM, from + FRAME_CHARS)) {
+      this.queue.push(html.slice(from, cut + SEAM_AT));
+      from = cut + SEAM_AT;
     }
-    this.queue.push(rest);
+    this.queue.push(from ? html.slice(from) : html);
     // Only the tail will be kept, so a flood is not parsed in full.
     while (this.following && this.backlog > BACKLOG_CHARS && this.queue.length > 1) {
       this.backlog -= this.queue.shift().length;
     }
+    this.flushSoon();
+  }
+
+  flushSoon() {
     this.frame ||= requestAnimationFrame(() => this.flush());
   }
 
   flush() {
     this.frame = 0;
+    // What is being fetched comes first; what arrives meanwhile follows it.
+    if (this.fetching) return;
     let budget = FRAME_CHARS;
     const batch = [];
     while (this.queue.length && budget > 0) {
@@ -154,7 +120,7 @@ class Viewer {
       batch.push(html);
     }
     this.append(linesOf(batch.join("")));
-    if (this.queue.length) this.frame = requestAnimationFrame(() => this.flush());
+    if (this.queue.length) this.flushSoon();
   }
 
   append(lines) {
@@ -165,35 +131,64 @@ class Viewer {
       this.behind = true;
       return this.showPill();
     }
-    let { last } = this;
-    const fresh = lines.filter((line) => numberOf(line) > numberOf(last));
-    const rest = lines.find((line) => last && numberOf(line) === numberOf(last));
-    // A line that was unfinished comes again, complete.
-    if (rest) {
-      last.replaceWith(rest);
-      last = rest;
+    const fresh = this.join(lines);
+    const hole = this.last && fresh.length && numberOf(fresh[0]) > numberOf(this.last) + 1;
+    if (hole && !this.following) {
+      this.behind = true;
+      return this.showPill();
     }
-    const open = this.log.lastElementChild;
-    const room = open?.matches("div:not(.ol)") ? Math.max(0, BLOCK - open.childElementCount) : 0;
-    if (room) open.append(...fresh.splice(0, room));
-    this.log.append(...blocksOf(fresh));
+    if (hole) this.put(fresh);
+    else this.add(fresh);
     if (this.following) {
-      this.trim();
+      this.trimTop();
       this.toEnd();
     } else {
       this.showPill();
     }
-    return undefined;
+    return this.drawn();
+  }
+
+  // Those of `lines` that come after the last one; a last line that was unfinished comes again, complete.
+  join(lines) {
+    const { last } = this;
+    const end = numberOf(last);
+    if (last) lines.find((line) => numberOf(line) === end && last.replaceWith(line) === undefined);
+    return lines.filter((line) => numberOf(line) > end);
+  }
+
+  add(fresh) {
+    const open = this.log.lastElementChild;
+    const room = open?.matches("div:not(.ol)") ? Math.max(0, BLOCK - open.childElementCount) : 0;
+    if (room) open.append(...fresh.splice(0, room));
+    this.log.append(...blocksOf(fresh));
   }
 
   put(lines) {
     this.log.replaceChildren(...blocksOf(lines));
+    this.offerEarlier();
   }
 
-  trim() {
-    const before = this.lines.length;
+  trimTop() {
     while (this.lines.length > MOST) this.lines[0].parentElement.remove();
-    if (this.lines.length < before) this.offerEarlier();
+    this.offerEarlier();
+  }
+
+  trimBottom() {
+    while (this.lines.length > MOST) {
+      this.last.parentElement.remove();
+      this.behind = true;
+    }
+  }
+
+  reset() {
+    this.queue.length = this.backlog = 0;
+    this.newest = this.readUpTo = 0;
+    this.behind = false;
+    this.put([]);
+  }
+
+  drawn() {
+    this.root.dispatchEvent(new CustomEvent("output:drawn"));
   }
 
   // Following ---------------------------------------------------------------
@@ -203,31 +198,71 @@ class Viewer {
     this.log.scrollTop = this.log.scrollHeight;
   }
 
-  stop() {
-    if (!this.following || this.log.scrollHeight <= this.log.clientHeight) return;
+  stop(wanted = false) {
+    if (!this.following || (!wanted && this.log.scrollHeight <= this.log.clientHeight)) return;
     this.following = false;
     this.readUpTo = this.newest;
     this.showPill();
   }
 
+  // Someone scrolled down by themselves: at the very end they follow again.
+  reached() {
+    if (!this.following && !this.behind && this.atEnd) this.follow();
+  }
+
   async follow() {
-    if (this.behind && this.earlierUrl) await this.reloadTail();
+    if (this.behind && this.linesUrl) {
+      await this.load({}, (lines) => {
+        this.put(lines);
+        this.behind = false;
+        this.newest = Math.max(this.newest, numberOf(this.last));
+      });
+    }
     this.following = true;
     this.pill.hidden = true;
-    this.trim();
+    this.tail?.setAttribute("aria-pressed", "true");
+    this.trimTop();
     this.toEnd();
+    this.drawn();
   }
 
   showPill() {
     const count = this.newest - this.readUpTo;
     this.pill.hidden = false;
     this.pill.textContent = count > 0 ? `↓ ${count.toLocaleString("en")} new — follow` : "↓ Follow";
+    this.tail?.setAttribute("aria-pressed", "false");
   }
 
-  // Earlier lines -----------------------------------------------------------
+  // Lines from the server -----------------------------------------------------
+
+  // Fetch lines and give them to `use`; what arrives meanwhile waits.
+  async load(query, use) {
+    if (this.fetching || !this.linesUrl) return;
+    this.fetching = true;
+    try {
+      const url = new URL(this.linesUrl, location.href);
+      for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
+      const response = await fetch(url, { headers: { "HX-Request": "true" } });
+      if (!response.ok || response.redirected) throw new Error(`lines: ${response.status}`);
+      use(linesOf(await response.text()));
+      this.drawn();
+    } catch {
+      this.note("Some lines could not be loaded. Scroll to try again.");
+    } finally {
+      this.fetching = false;
+      if (this.queue.length) this.flushSoon();
+    }
+  }
+
+  scrolled() {
+    if (this.following) return;
+    const { scrollTop, scrollHeight, clientHeight } = this.log;
+    if (scrollTop < NEAR_PX) this.earlier();
+    else if (this.behind && scrollHeight - scrollTop - clientHeight < NEAR_PX) this.later();
+  }
 
   offerEarlier() {
-    const wanted = this.earlierUrl && numberOf(this.lines[0]) > 1;
+    const wanted = this.linesUrl && numberOf(this.lines[0]) > 1;
     const present = this.log.querySelector(".ol-earlier");
     if (!wanted) return present?.remove();
     if (present) return undefined;
@@ -236,96 +271,55 @@ class Viewer {
     button.className = "term-btn ol-earlier";
     button.textContent = "↑ Earlier lines";
     button.addEventListener("click", () => {
-      this.stop();
+      this.stop(true);
       this.earlier();
     });
     this.log.prepend(button);
     return undefined;
   }
 
-  async fetch(before) {
-    const url = new URL(this.earlierUrl, location.href);
-    if (before) url.searchParams.set("before", before);
-    const response = await fetch(url, { headers: { "HX-Request": "true" } });
-    if (!response.ok || response.redirected) throw new Error(`earlier lines: ${response.status}`);
-    return linesOf(await response.text());
-  }
-
-  async earlier() {
-    const first = this.lines[0];
-    if (!this.earlierUrl || this.fetching || numberOf(first) <= 1) return;
-    this.fetching = true;
-    try {
-      const lines = (await this.fetch(numberOf(first))).filter((line) => numberOf(line) < numberOf(first));
+  earlier() {
+    const first = numberOf(this.lines[0]);
+    if (first <= 1) return undefined;
+    return this.load({ before: first }, (found) => {
+      const lines = found.filter((line) => numberOf(line) < first);
       const height = this.log.scrollHeight;
-      first.parentElement.before(...blocksOf(lines));
-      this.log.scrollTop += this.log.scrollHeight - height;
-      while (this.lines.length > MOST) {
-        this.last.parentElement.remove();
-        this.behind = true;
-      }
-      if (!lines.length) this.log.querySelector(".ol-earlier")?.remove();
-      else this.offerEarlier();
-    } catch {
-      this.note("Earlier lines could not be loaded. Scroll up to try again.");
-    } finally {
-      this.fetching = false;
-    }
-  }
-
-  async reloadTail() {
-    try {
-      const lines = await this.fetch(0);
-      this.put(lines);
-      this.behind = false;
-      this.newest = Math.max(this.newest, numberOf(this.last));
+      this.lines[0].parentElement.before(...blocksOf(lines));
       this.offerEarlier();
-    } catch {
-      this.note("The newest lines could not be loaded. Try again.");
-    }
+      this.log.scrollTop += this.log.scrollHeight - height;
+      this.trimBottom();
+    });
   }
 
-  // Links and words ---------------------------------------------------------
-
-  link(event) {
-    const line = event.target.closest(".ol");
-    if (!line || !getSelection().isCollapsed) return;
-    if (event.clientX - line.getBoundingClientRect().left > GUTTER_PX) return;
-    this.stop();
-    history.replaceState(history.state, "", `#L${line.dataset.n}`);
-    this.mark(line);
+  later() {
+    const end = numberOf(this.last);
+    // The last line may have been unfinished when it was read: it comes again.
+    return this.load({ after: Math.max(0, end - 1) }, (found) => {
+      this.add(this.join(found));
+      const height = this.log.scrollHeight;
+      this.trimTop();
+      this.log.scrollTop -= height - this.log.scrollHeight;
+      this.newest = Math.max(this.newest, numberOf(this.last));
+      this.behind = numberOf(this.last) < this.newest;
+    });
   }
 
-  mark(line) {
-    this.log.querySelector(".here")?.classList.remove("here");
-    line.classList.add("here");
-  }
-
-  showHash() {
-    const wanted = Number(/^#L(\d+)$/.exec(location.hash)?.[1] ?? 0);
-    if (!wanted) return false;
-    this.following = false;
-    this.findLine(wanted);
-    return true;
-  }
-
-  async findLine(number) {
-    const there = () => [...this.lines].find((line) => numberOf(line) === number);
-    if (!there() && this.earlierUrl) {
-      try {
-        this.put(await this.fetch(number + 100));
+  // Bring lines into view, from the server if they are not in the document.
+  async show(first, last) {
+    this.stop(true);
+    const there = (number) => this.log.querySelector(`.ol[data-n="${number}"]`);
+    if (!there(first) || !there(last)) {
+      await this.load({ before: Math.min(last, first + 300) + 100 }, (lines) => {
+        this.put(lines);
+        this.newest = Math.max(this.newest, numberOf(this.last));
         this.behind = true;
-        this.offerEarlier();
-      } catch {
-        this.note("That line could not be loaded.");
-      }
+      });
     }
-    const line = there();
-    if (line) {
-      this.mark(line);
-      line.scrollIntoView({ block: "center" });
-    }
-    this.showPill();
+    const line = there(first);
+    if (!line) return this.note(`There is no line ${first}.`);
+    const { top } = line.getBoundingClientRect();
+    this.log.scrollTop += top - this.log.getBoundingClientRect().top - this.log.clientHeight / 3;
+    return this.showPill();
   }
 
   note(text) {
@@ -333,37 +327,27 @@ class Viewer {
     const status = this.root.querySelector("[data-output-status]");
     if (status) status.textContent = text;
   }
-
-  end() {
-    this.root.dataset.ended = "";
-    if (this.silence) this.silence.hidden = true;
-  }
-
-  tick() {
-    if (!this.silence || "ended" in this.root.dataset) return;
-    const seconds = Math.floor((Date.now() - this.heardAt) / 1000);
-    this.silence.hidden = seconds < SILENT_S || document.documentElement.classList.contains("stale");
-    this.silence.textContent = `no output for ${seconds} s`;
-  }
 }
 
 function find() {
   for (const root of viewers.keys()) if (!root.isConnected) viewers.delete(root);
   for (const root of document.querySelectorAll("[data-run-output]")) {
-    if (!viewers.has(root)) viewers.set(root, new Viewer(root));
+    if (viewers.has(root)) continue;
+    viewers.set(root, new Viewer(root));
+    root.dispatchEvent(new CustomEvent("output:ready", { bubbles: true }));
   }
 }
 
 const of = (topic) => [...viewers.values()].filter(({ root }) => `run:${root.dataset.runOutput}` === topic);
 
 document.body.addEventListener("live:output", ({ detail }) => of(detail.topic).forEach((viewer) => viewer.take(detail.html)));
-document.body.addEventListener("live:end", ({ detail }) => of(detail.topic).forEach((viewer) => viewer.end()));
+document.body.addEventListener("live:reset", ({ detail }) => of(detail.topic).forEach((viewer) => viewer.reset()));
 document.addEventListener("htmx:afterSwap", find);
 document.addEventListener("selectionchange", () => {
   const selection = getSelection();
   if (selection.isCollapsed) return;
   for (const viewer of viewers.values()) if (viewer.log.contains(selection.anchorNode)) viewer.stop();
 });
-addEventListener("hashchange", () => [...viewers.values()][0]?.showHash());
-setInterval(() => viewers.forEach((viewer) => viewer.tick()), 1_000);
-find();
+// After the modules that follow this one: they hear of the viewers that are found.
+document.addEventListener("DOMContentLoaded", find);
+if (document.readyState === "complete") find();

@@ -138,7 +138,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self.answer("".join(f'<li data-row id="{n}"><a href="#{n}">{n}</a></li>' for n in "ca"))
             case "/lines":
                 before = int(query.get("before", [0])[0]) or self.script.newest + 1
-                self.answer(lines(max(1, before - LINES_A_PAGE), before - 1))
+                first = int(query["after"][0]) + 1 if "after" in query else max(1, before - LINES_A_PAGE)
+                last = self.script.newest if "after" in query else before - 1
+                self.answer(lines(first, min(last, first + LINES_A_PAGE - 1)))
             case "/sheet":
                 self.answer(SHEET)
             case "/signed-out":

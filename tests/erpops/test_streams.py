@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.test import Client
 
-from erpops import access, nudges, sse
+from erpops import access, live, nudges, sse
 from erpops.asgi import application
 from incidents import lifecycle, timeline
 from incidents.models import Environment, Incident
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def fresh_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "hub", sse.Hub())
+    monkeypatch.setattr(live, "guard", live.Guard())
 
 
 @pytest.fixture
@@ -51,6 +53,10 @@ class Stream:
         self.status = 0
         self.text = ""
         self.ended = asyncio.Event()
+        # Cleared: the client takes nothing more, as one whose network is slow.
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self.largest = 0
         self._left = asyncio.Event()
 
     async def receive(self) -> dict[str, Any]:
@@ -58,6 +64,8 @@ class Stream:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Any) -> None:
+        await self.takes.wait()
+        self.largest = max(self.largest, len(message.get("body", b"")))
         self.status = message.get("status", self.status)
         self.text += message.get("body", b"").decode()
         if message["type"] == "http.response.body" and not message.get("more_body"):
@@ -190,7 +198,7 @@ def test_strangers_and_people_without_a_right_get_nothing(operator: User, incide
 def test_a_right_that_is_taken_away_ends_the_running_stream(
     operator: User, incident: Incident, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse, "PING_S", 0.2)
+    monkeypatch.setattr(live, "CHECK_S", 0.2)
 
     async def run() -> None:
         async with stream(f"topic=incident:{incident.pk}@0", cookie_of) as client:
@@ -201,6 +209,88 @@ def test_a_right_that_is_taken_away_ends_the_running_stream(
 
     cookie_of = cookie(operator)
     asyncio.run(run())
+
+
+async def until_revoked(client: Stream, operator: User) -> None:
+    await client.until(lambda: client.status == 200)
+    await sse.in_thread(operator.groups.clear)
+
+
+def test_a_right_that_is_taken_away_ends_a_stream_that_never_rests(
+    operator: User, incident: Incident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "CHECK_S", 0.2)
+
+    async def run() -> None:
+        async with stream(f"topic=incident:{incident.pk}@0", cookie_of) as client:
+            await until_revoked(client, operator)
+            async with asyncio.timeout(5):
+                while not client.ended.is_set():
+                    await note(incident, "and on it goes")
+
+    cookie_of = cookie(operator)
+    asyncio.run(run())
+
+
+def test_a_right_that_is_taken_away_ends_a_stream_whose_reader_takes_nothing(
+    operator: User, incident: Incident, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "CHECK_S", 0.2)
+
+    async def run() -> None:
+        async with stream(f"topic=incident:{incident.pk}@{incident.event_seq}", cookie_of) as client:
+            await client.until(lambda: bool(client.events("hello")))
+            client.takes.clear()
+            await note(incident, "never taken")
+            await sse.in_thread(operator.groups.clear)
+            await client.until(lambda: live.guard.count(operator.pk) == 0)
+            client.takes.set()
+            assert seqs(client) == []
+
+    cookie_of = cookie(operator)
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("means", ["signed out", "account closed"])
+def test_who_is_gone_hears_nothing_more(
+    operator: User, incident: Incident, monkeypatch: pytest.MonkeyPatch, means: str
+) -> None:
+    monkeypatch.setattr(live, "CHECK_S", 0.2)
+
+    def leave() -> None:
+        if means == "signed out":
+            Session.objects.all().delete()
+        else:
+            User.objects.filter(pk=operator.pk).update(is_active=False)
+
+    async def run() -> None:
+        async with stream(f"topic=incident:{incident.pk}@0", cookie_of) as client:
+            await client.until(lambda: client.status == 200)
+            await sse.in_thread(leave)
+            async with asyncio.timeout(5):
+                await client.ended.wait()
+
+    cookie_of = cookie(operator)
+    asyncio.run(run())
+
+
+def test_an_unknown_cursor_is_told_everything_from_the_beginning(operator: User, incident: Incident) -> None:
+    async def run() -> tuple[list[str], list[int]]:
+        known = incident.event_seq
+        async with (
+            stream(f"topic=incident:{incident.pk}@{known + 1000}", cookie_of) as stranger,
+            stream(f"topic=incident:{incident.pk}@{known}", cookie_of) as other,
+        ):
+            await stranger.until(lambda: seqs(stranger) == [known])
+            await note(incident, "news")
+            await stranger.until(lambda: known + 1 in seqs(stranger))
+            await other.until(lambda: seqs(other) == [known + 1])
+            assert other.events("reset") == []
+            return [event["topic"] for event in stranger.events("reset")], seqs(stranger)
+
+    cookie_of = cookie(operator)
+    known = incident.event_seq
+    assert asyncio.run(run()) == ([f"incident:{incident.pk}"], [known, known + 1])
 
 
 def test_streams_end_when_the_process_goes_down(operator: User, incident: Incident) -> None:
