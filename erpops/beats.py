@@ -15,6 +15,8 @@ FORGET_S = 3600
 
 # What modules tell of a worker, from the queues that it serves.
 facts: Registry[Callable[[list[str]], dict[str, Any]]] = Registry("worker fact")
+# What a worker does for its own machine at every beat; each keeps its own pace.
+chores: Registry[Callable[[], None]] = Registry("worker chore")
 
 
 def beat(*, role: str, queues: list[str] | None = None, info: dict[str, Any] | None = None) -> None:

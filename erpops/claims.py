@@ -37,7 +37,7 @@ def claim(rows: "QuerySet[C]", *, limit: int, lease_s: float, owner: str = OWNER
     returns, unless the caller holds a transaction open.
     """
     model = rows.model
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         free = rows.filter(models.Q(lease_until=None) | models.Q(lease_until__lt=Now()))
         keys = list(free.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:limit])
         if not keys:

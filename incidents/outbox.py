@@ -11,6 +11,7 @@ import time
 
 from django.db import DatabaseError, connection
 
+from erpops.failpoints import failpoint
 from incidents import notify
 from incidents.channels import channels
 from incidents.channels.transport import TransportError
@@ -98,7 +99,9 @@ def deliver(message: Message) -> None:
             raise TransportError("The way to reach this contact was deleted", permanent=True)
         if message.attempts > notify.ATTEMPTS or (message.repeats > 1 and not channel.dedupes):
             raise TransportError("The sender stopped in the middle again; it may have arrived", permanent=True)
+        failpoint("page.before_send")
         receipt = channel.send(message, method)
+        failpoint("page.sent")
     except TransportError as error:
         notify.settle_error(message, error, dedupes=channel is not None and channel.dedupes)
         note_fate(message, error=error)

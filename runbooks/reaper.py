@@ -7,14 +7,16 @@ outcome unknown where it does not: then a person decides. Queued attempts are an
 import logging
 import socket
 import time
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from erpops import claims
 from erpops.clock import Now, seconds
+from erpops.failpoints import failpoint
 from runbooks import containment, runner, spool, tasks
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.models import CommandRun
@@ -24,59 +26,78 @@ from runbooks.spool import Exit, Spool
 logger = logging.getLogger(__name__)
 
 # Beyond the lease's end: a supervisor that lost the database has ended its command long before.
-GRACE_S = 5.0
+GRACE_S = 4.0
+# Sweeping a machine takes a second per attempt at most.
+SETTLE_LEASE_S, AT_ONCE = 10.0, 5
+# A supervisor that has recorded an end is gone long before this.
+STANDSTILL_S = 15.0
 RING_AGAIN_S, RING_LATER_S, YOUNG_S = 3.0, 10.0, 15.0
 BATCH = 100
 CLEAR_EVERY_S = 30.0
+LOST = "Its supervisor was lost, so nobody knows whether it ran to its end. Check, then say so."
 _next_clearing = 0.0
 
 
 def tick() -> int:
     """One round; how many attempts were settled or announced again."""
     acted = _settle_expired() + _ring_again()
-    if _clearing_is_due():
-        _clear_spools()
+    tend_spools()
     return acted
 
 
 def _settle_expired() -> int:
-    rows = CommandRun.objects.filter(
-        status__in=[RunStatus.CLAIMED, RunStatus.RUNNING], lease_until__lt=Now() - seconds(GRACE_S)
-    ).order_by("lease_until")
-    taken = claims.claim(rows, limit=BATCH, lease_s=runner.LEASE_S)
-    for run in taken:
-        _settle(run)
-    return len(taken)
+    """A few at a time under a short lease: if this process dies, another soon looks at what it had taken."""
+    settled = 0
+    while taken := claims.claim(_expired(), limit=AT_ONCE, lease_s=SETTLE_LEASE_S):
+        for run in taken:
+            failpoint("reaper.claimed")
+            _settle(run)
+        settled += len(taken)
+    return settled
+
+
+def _expired() -> "QuerySet[CommandRun]":
+    live = CommandRun.objects.filter(status__in=[RunStatus.CLAIMED, RunStatus.RUNNING])
+    return live.filter(lease_until__lt=Now() - seconds(GRACE_S)).order_by("lease_until")
 
 
 def _settle(run: CommandRun) -> None:
     here = Spool(run.pk)
-    end = here.exit() if run.host == socket.gethostname() else None
-    if end is None:
-        if here.exists():
+    outcome = Outcome(RunStatus.OUTCOME_UNKNOWN, reason=LOST)
+    if run.host == socket.gethostname() and here.exists():
+        end = _end_in(here)
+        if end is None:
             # Nobody watches over it any more, and nothing may run on behind an end that is written down.
+            here.take()
             containment.sweep_left(run.pk, home=here.work)
-        why = "Its supervisor was lost, so nobody knows whether it ran to its end. Check, then say so."
-        runner.finish(run=run, outcome=Outcome(RunStatus.OUTCOME_UNKNOWN, reason=why))
-        logger.warning("Run %s: outcome unknown", run.pk)
+        if run.status == RunStatus.RUNNING:
+            _record_output(run, here, end, partial(runner.record_output, run=run))
+        outcome = _outcome(end) if end else outcome
+    if runner.finish(run=run, outcome=outcome):
+        logger.warning("Run %s: its supervisor was lost; recorded as %s", run.pk, outcome.status)
+
+
+def _end_in(here: Spool) -> Exit | None:
+    """The end that the supervisor has written, None if there is none that makes sense."""
+    end = here.exit()
+    try:
+        return end if end and _outcome(end) else None
+    except (ValueError, TypeError):
+        logger.exception("Run %s: the end in its spool makes no sense", here.run_id)
+        return None
+
+
+def _record_output(run: CommandRun, here: Spool, end: Exit | None, record: Callable[..., object]) -> None:
+    """Bring the chunks that PostgreSQL does not have yet; without an end the figures are those of what is kept."""
+    try:
+        rest = list(here.chunks(after=run.output_seq))
+    except (KeyError, TypeError, ValueError):
+        logger.exception("Run %s: the output in its spool makes no sense", run.pk)
         return
-    if _record_output(run, here, end) and runner.finish(run=run, outcome=_outcome(end)):
-        logger.info("Run %s: recorded from the spool as %s", run.pk, end.status)
-
-
-def _record_output(run: CommandRun, here: Spool, end: Exit) -> bool:
-    """Bring the chunks that PostgreSQL does not have yet; False when the attempt is somebody else's again."""
-    if run.status == RunStatus.CLAIMED:
-        return True
-    rest = list(here.chunks(after=run.output_seq))
+    kept = run.output_bytes + sum(len(chunk.data) for chunk in rest)
+    total, dropped = (end.output_bytes, end.dropped_bytes) if end else (kept, run.dropped_bytes)
     for start in range(0, len(rest), BATCH):
-        some = rest[start : start + BATCH]
-        if not runner.record_output(
-            run=run, chunks=some, output_bytes=end.output_bytes, dropped_bytes=end.dropped_bytes
-        ):
-            return False
-        run.output_seq = some[-1].seq
-    return True
+        record(chunks=rest[start : start + BATCH], output_bytes=total, dropped_bytes=dropped)
 
 
 def _outcome(end: Exit) -> Outcome:
@@ -96,26 +117,40 @@ def _ring_again() -> int:
     return len(found)
 
 
-def _clearing_is_due() -> bool:
-    global _next_clearing  # noqa: PLW0603  (one per engine process)
+def tend_spools() -> None:
+    """What a machine that runs commands does with its own spools now and then: engine and workers alike."""
+    global _next_clearing  # noqa: PLW0603  (one per process)
     now = time.monotonic()
     if now < _next_clearing:
-        return False
+        return
     _next_clearing = now + CLEAR_EVERY_S
-    return True
-
-
-def _clear_spools() -> None:
-    """Forget spools whose attempts have ended, and end what may be left of them on this machine."""
     for run_id in spool.run_ids():
-        here = Spool(run_id)
-        if here.supervised():
-            continue
-        run = CommandRun.objects.filter(pk=run_id).first()
-        if run is not None and run.status not in TERMINAL_RUNS:
-            continue
-        containment.sweep_left(run_id, home=here.work)
-        if run is not None and run.status == RunStatus.OUTCOME_UNKNOWN and (end := here.exit()) is not None:
-            # The supervisor woke after its lease: it could not write, but it saw the end.
+        try:
+            _tend(Spool(run_id))
+        except OSError:
+            logger.exception("The spool of run %s could not be cleared", run_id)
+
+
+def _tend(here: Spool) -> None:
+    """Learn from the spool of an attempt that is over, end what may be left of it, forget it."""
+    run = CommandRun.objects.filter(pk=here.run_id).first()
+    if run is not None and run.status not in TERMINAL_RUNS:
+        return
+    if here.supervised():
+        if run is not None and _long_over(run):
+            # A supervisor that stands still: nothing may run on behind an end that is written down.
+            here.take()
+            containment.sweep_left(here.run_id, home=here.work)
+        return
+    containment.sweep_left(here.run_id, home=here.work)
+    if run is not None and run.status == RunStatus.OUTCOME_UNKNOWN:
+        # The supervisor lived on without the database, or the engine cannot see this machine's disk.
+        end = _end_in(here)
+        _record_output(run, here, end, partial(runner.record_late, run=run))
+        if end is not None:
             runner.learn(run=run, outcome=_outcome(end))
-        here.remove()
+    here.remove()
+
+
+def _long_over(run: CommandRun) -> bool:
+    return CommandRun.objects.filter(pk=run.pk, ended_at__lt=Now() - seconds(STANDSTILL_S)).exists()

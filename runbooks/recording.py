@@ -32,9 +32,9 @@ class Recorder:
     more, `stop_requested` that a person wants the command to end.
     """
 
-    def __init__(self, run: CommandRun) -> None:
+    def __init__(self, run: CommandRun, *, held_since: float) -> None:
         self.run = run
-        self.renewed_at = time.monotonic()
+        self.renewed_at = held_since
         self.fenced = False
         self.stop_requested = False
         self._chunks: list[OutputChunk] = []

@@ -17,7 +17,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from erpops import beats, claims
-from erpops.clock import Now
+from erpops.clock import Now, seconds
+from erpops.failpoints import failpoint
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
@@ -40,7 +41,8 @@ RUN = Machine(
         R.STOP_UNCONFIRMED: {R.STOPPED},
     }
 )
-LEASE_S = 30.0
+# With the reaper's grace, what nobody renews is known as lost within 30 s.
+LEASE_S = 22.0
 READ_LIMIT_S, LIMIT_S, SAMPLE_S = 60, 300, 15
 
 
@@ -136,11 +138,16 @@ def confirm_stopped(*, run: CommandRun, by: User) -> None:
             executions.follow_runs(step_run=run.step_run)
 
 
-def claim(*, run_id: int, host: str) -> CommandRun | None:
-    """Take a queued attempt for this process; None when it is not queued (any more). Committed on return."""
+def claim(*, run_id: int, host: str, owner: str) -> CommandRun | None:
+    """Take a queued attempt; None when it is not queued (any more). Committed on return.
+
+    `owner` is this try's own: asked again because the answer was lost, it finds the claim that it has made.
+    """
     rows = CommandRun.objects.filter(pk=run_id, status=R.QUEUED)
-    taken = claims.claim(rows, limit=1, lease_s=LEASE_S, status=R.CLAIMED, host=host)
-    return taken[0] if taken else None
+    with transaction.atomic():
+        taken = claims.claim(rows, limit=1, lease_s=LEASE_S, owner=owner, status=R.CLAIMED, host=host)
+        failpoint("claim.before_commit")
+    return taken[0] if taken else CommandRun.objects.filter(pk=run_id, status=R.CLAIMED, claimed_by=owner).first()
 
 
 def recheck(run: CommandRun) -> Bound:
@@ -155,13 +162,27 @@ def recheck(run: CommandRun) -> Bound:
 
 
 def started(*, run: CommandRun, containment: str) -> bool:
-    """From claimed to running, before the process exists; False when the claim is lost or a stop came first."""
-    now_running = claims.held(run).filter(status=R.CLAIMED, stop_requested_at=None)
-    if not now_running.update(status=R.RUNNING, started_at=Now(), containment=containment):
+    """From claimed to running, with a new lease, before the process exists; may be asked twice.
+
+    False when the claim is lost or ran out, or a stop came first: `why_not_started` says which.
+    """
+    # Under our fence only an earlier try of ours, whose answer was lost, can have made it running.
+    mine = claims.held(run).filter(status__in=[R.CLAIMED, R.RUNNING])
+    now_running = mine.filter(stop_requested_at=None, lease_until__gt=Now())
+    lease = Now() + seconds(LEASE_S)
+    if not now_running.update(status=R.RUNNING, started_at=Now(), containment=containment, lease_until=lease):
         return False
     run.refresh_from_db(fields=["status", "started_at", "containment"])
     nudge(f"run:{run.pk}")
     return True
+
+
+def why_not_started(run: CommandRun) -> Outcome:
+    """The end of an attempt that `started` refused, for `finish`, which writes nothing if the claim is lost."""
+    run.refresh_from_db(fields=["stop_requested_at"])
+    if run.stop_requested_at is not None:
+        return Outcome(R.STOPPED, reason="Stopped before it started.")
+    return Outcome(R.NOT_STARTED, reason="The worker was held up for longer than it may, so nothing was started.")
 
 
 def record_output(*, run: CommandRun, chunks: Sequence[OutputChunk], output_bytes: int, dropped_bytes: int) -> bool:
@@ -188,7 +209,17 @@ def finish(*, run: CommandRun, outcome: Outcome) -> bool:
             return False
         # Another instance: if this does not commit, the caller's must keep the fence that it holds.
         _told_end(CommandRun.objects.get(pk=run.pk))
+        failpoint("end.before_commit")
     return True
+
+
+def record_late(*, run: CommandRun, chunks: Sequence[OutputChunk], output_bytes: int, dropped_bytes: int) -> None:
+    """What an attempt of unknown outcome had written, found in its spool when its claim was over."""
+    with transaction.atomic():
+        rows = CommandRun.objects.filter(pk=run.pk, status=R.OUTCOME_UNKNOWN, output_seq__lt=chunks[-1].seq)
+        if rows.update(output_seq=chunks[-1].seq, output_bytes=output_bytes, dropped_bytes=dropped_bytes):
+            output.store(chunks=chunks)
+            nudge(f"run:{run.pk}")
 
 
 def learn(*, run: CommandRun, outcome: Outcome) -> bool:

@@ -1,8 +1,9 @@
 """What a supervisor keeps on its own disk: output chunks and the end of the attempt, both durable.
 
 `<data>/spool/<run id>/` holds `output` (records), `exit.json` (only when the end is known),
-`supervisor.pid` and `work/`, the command's directory. From it the end and the output of an attempt
-can be recorded by another process when the supervisor could not reach PostgreSQL.
+`supervisor.pid`, `taken` (another process has ended what ran) and `work/`, the command's directory. From it
+the end and the output of an attempt can be recorded by another process when the supervisor could not reach
+PostgreSQL.
 """
 
 import json
@@ -120,6 +121,13 @@ class Spool:
     def supervised(self) -> bool:
         """Whether the process that wrote this directory still runs."""
         return pids.is_same(*pids.read_identity(self.path / "supervisor.pid"))
+
+    def take(self) -> None:
+        """Say that what runs here is ended by another process than its supervisor."""
+        (self.path / "taken").touch()
+
+    def taken(self) -> bool:
+        return (self.path / "taken").exists()
 
     def exists(self) -> bool:
         return self.path.is_dir()

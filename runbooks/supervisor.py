@@ -20,6 +20,7 @@ from typing import IO, Any
 from django.db import connections
 
 from erpops import clock
+from erpops.failpoints import failpoint
 from runbooks import containment, limits, runner, variables
 from runbooks.calling import Verdict, become
 from runbooks.choices import RunStatus
@@ -42,7 +43,7 @@ TERM_S = 5.0
 TERM_AT_CONSOLE_STOP_S = 1.0
 KILL_S = 5.0
 # Shorter than the lease: nobody may take the attempt over while its processes live.
-LEASE_LOST_S = 25.0
+LEASE_LOST_S = 18.0
 RECORD_S = 60.0
 RECORD_AT_CONSOLE_STOP_S = 0.7
 _READ_BYTES = 65536
@@ -70,8 +71,8 @@ def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
     return Prepared(run, launch, given.secrets, "endless" in runner.flags_of(run))
 
 
-def carry_out(prepared: Prepared) -> None:
-    """Fork guardian and supervisor and wait for their end.
+def carry_out(prepared: Prepared, *, held_since: float) -> None:
+    """Fork guardian and supervisor and wait for their end. `held_since` (monotonic): when the lease was asked for.
 
     Nothing depends on the wait: it lets Celery's concurrency bound the number of commands. The
     attempt is committed as running before this is called.
@@ -79,8 +80,9 @@ def carry_out(prepared: Prepared) -> None:
     ended, keep = os.pipe()
     guardian = os.fork()
     if guardian == 0:
-        _become_guardian(prepared, keep)
+        _become_guardian(prepared, keep, held_since)
     os.close(keep)
+    failpoint("supervisor.forked")
     try:
         os.read(ended, 1)
     finally:
@@ -88,7 +90,7 @@ def carry_out(prepared: Prepared) -> None:
         os.waitpid(guardian, 0)
 
 
-def _become_guardian(prepared: Prepared, keep: int) -> None:
+def _become_guardian(prepared: Prepared, keep: int, held_since: float) -> None:
     try:
         os.setsid()
         _detach(keep)
@@ -99,7 +101,7 @@ def _become_guardian(prepared: Prepared, keep: int) -> None:
         supervisor = os.fork()
         if supervisor == 0:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _become_supervisor(prepared)
+            _become_supervisor(prepared, held_since)
         while os.wait()[0] != supervisor:
             pass
         containment.sweep(prepared.run.pk)
@@ -107,10 +109,10 @@ def _become_guardian(prepared: Prepared, keep: int) -> None:
         os._exit(0)
 
 
-def _become_supervisor(prepared: Prepared) -> None:
+def _become_supervisor(prepared: Prepared, held_since: float) -> None:
     try:
         containment.become_subreaper("erpops-run")
-        Supervision(prepared).carry_out()
+        Supervision(prepared, held_since).carry_out()
     except BaseException:
         logger.exception("The supervisor of run %s failed", prepared.run.pk)
         os._exit(1)
@@ -155,8 +157,9 @@ class _Ending:
 class Supervision:
     """One attempt, from its start to its recorded end. Runs in the supervisor process."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, held_since: float) -> None:
         self.run = prepared.run
+        self.held_since = held_since
         self.endless = prepared.endless
         self.launch = prepared.launch
         self.spool = Spool(self.run.pk)
@@ -181,15 +184,28 @@ class Supervision:
         self.limits = limits.of_settings()
         self.held = containment.Containment(self.run.pk, self.limits)
         self.use = limits.Watch(self.limits, self.spool.work)
-        self.recorder = Recorder(self.run)
+        self.recorder = Recorder(self.run, held_since=self.held_since)
+        failpoint("command.before_spawn")
         try:
+            self._require_lease()
             self.pid = self._spawn(self.launch)
         except (OSError, subprocess.SubprocessError) as error:
             self._refuse(f"{self.launch.name} could not be started: {error}")
             return
+        failpoint("command.spawned")
         self.recorder.start()
         self._watch()
         self._conclude()
+
+    def _require_lease(self) -> None:
+        """Raise if so much time has passed that another process may have decided about this attempt."""
+        if time.monotonic() - self.held_since > LEASE_LOST_S:
+            raise TimeoutError("the worker was held up for longer than it may.")
+
+    def _enter(self) -> None:
+        """In the child, as the last act before it becomes the command: a process may be stopped anywhere."""
+        self.held.enter()
+        self._require_lease()
 
     def _refuse(self, reason: str) -> None:
         """Record that nothing was started; first on disk, so that it is known whatever becomes of the database."""
@@ -213,7 +229,7 @@ class Supervision:
             start_new_session=True,
             umask=0o077,
             # Single-threaded until here: the recorder's thread starts after this.
-            preexec_fn=self.held.enter,  # noqa: PLW1509
+            preexec_fn=self._enter,  # noqa: PLW1509
         )
         for stream, pipe in (("out", process.stdout), ("err", process.stderr)):
             assert pipe is not None
@@ -302,6 +318,8 @@ class Supervision:
             # What it has done so far is still known; what it does next would not be.
             self._end(R.STOPPED, f"Ended because its output could not be kept: {error.strerror}.", patience=0)
         self.recorder.give(chunks, total=self.cutter.total, dropped=self.cutter.dropped)
+        if chunks:
+            failpoint("output.kept")
 
     def _look_at_clocks(self, now: float) -> None:
         if self.recorder.fenced:
@@ -344,10 +362,13 @@ class Supervision:
             self.cutter.feed(stream, masker.flush(), at=self._time())
         self._flush(final=True)
         outcome = self._outcome(self.held.ended.get(self.pid))
+        failpoint("command.ended")
         self._write_exit(outcome)
+        failpoint("end.on_disk")
         self.held.close()
         patience = RECORD_AT_CONSOLE_STOP_S if self.console_stops else RECORD_S
         if self.recorder.finish(outcome, within=patience):
+            failpoint("end.committed")
             connections.close_all()
             self.spool.remove()
 
@@ -363,6 +384,9 @@ class Supervision:
             return Outcome(self.ending.status, code, self.ending.reason, ended_at)
         if code is None:
             return Outcome(R.OUTCOME_UNKNOWN, None, "Its exit status was lost.", ended_at)
+        if code == -signal.SIGKILL and self.spool.taken():
+            # The reaper's doing while this process did not answer: not how the command would have ended.
+            return Outcome(R.OUTCOME_UNKNOWN, code, "It was ended because its supervisor did not answer.", ended_at)
         # What the kernel ended between two looks, or a file's limit that only its writer has met.
         reason = self.held.exceeded() or limits.of_exit(code, self.limits) if code else ""
         return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, reason, ended_at)

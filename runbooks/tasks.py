@@ -5,14 +5,24 @@ import os
 import queue
 import socket
 import threading
-from typing import Any
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+from typing import Any, TypeVar
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 
 from erpops.celery import app
+from erpops.failpoints import failpoint
 from runbooks.choices import RunStatus
 
 logger = logging.getLogger(__name__)
+
+# Well within a lease: what was claimed must not be taken over while it is being started.
+PATIENCE_S, RETRY_S = 5.0, 0.2
+T = TypeVar("T")
 
 _bells: "queue.Queue[tuple[int, str]]" = queue.Queue(maxsize=1000)
 _ringer: threading.Thread | None = None
@@ -28,23 +38,45 @@ def run_command(run_id: int) -> None:
     from runbooks.executors import CannotStart
     from runbooks.refusals import Refused
 
-    run = runner.claim(run_id=int(run_id), host=socket.gethostname())
+    claim = partial(runner.claim, run_id=int(run_id), host=socket.gethostname(), owner=uuid.uuid4().hex)
+    run = _patiently(claim)
     if run is None:
         return
+    failpoint("claim.committed")
     try:
-        prepared = supervisor.prepare(run=run, bound=runner.recheck(run))
+        prepared = _patiently(lambda: supervisor.prepare(run=run, bound=runner.recheck(run)))
     except (Refused, CannotStart) as refusal:
-        runner.finish(run=run, outcome=runner.Outcome(RunStatus.NOT_STARTED, reason=str(refusal)))
+        outcome = runner.Outcome(RunStatus.NOT_STARTED, reason=str(refusal))
+        _patiently(lambda: runner.finish(run=run, outcome=outcome))
         return
-    if runner.started(run=run, containment=containment.level()):
-        supervisor.carry_out(prepared)
+    held_since = time.monotonic()
+    if _patiently(lambda: runner.started(run=run, containment=containment.level())):
+        failpoint("start.committed")
+        supervisor.carry_out(prepared, held_since=held_since)
     else:
-        # A stop came first; or the claim is somebody else's by now, and then this writes nothing.
-        runner.finish(run=run, outcome=runner.Outcome(RunStatus.STOPPED, reason="Stopped before it started."))
+        _patiently(lambda: runner.finish(run=run, outcome=runner.why_not_started(run)))
+
+
+def _patiently(act: Callable[[], T]) -> T:
+    """`act`, and again for a few seconds while the database does not answer: nobody knows whether it was done.
+
+    So each act is one that finds what an earlier try of it has done.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return act()
+        except (OperationalError, InterfaceError) as error:
+            if connection.in_atomic_block or time.monotonic() >= deadline:
+                raise
+            logger.warning("The database did not answer: %s", str(error).strip()[:200])
+            connection.close()
+            time.sleep(RETRY_S)
 
 
 def ring(run_id: int, queue_name: str) -> None:
     """Tell a worker to look at an attempt. Returns at once; a broker that is away costs the caller nothing."""
+    failpoint("bell.before_ring")
     if not settings.REDIS_URL:
         return
     _ensure_ringer()

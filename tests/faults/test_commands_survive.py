@@ -104,7 +104,7 @@ def test_a_worker_killed_between_claim_and_start_leaves_an_outcome_unknown(tmp_p
     connections.close_all()
     child = os.fork()
     if child == 0:
-        runner.claim(run_id=run.pk, host="here")
+        runner.claim(run_id=run.pk, host="here", owner="a test")
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
     assert now(run).status == "claimed"

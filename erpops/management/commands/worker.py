@@ -52,6 +52,8 @@ def _beat_for_ever(queues: list[str]) -> None:
     for turn in count():
         try:
             beats.beat(role="worker", queues=queues, info=beats.facts_of(queues) if turn % FACTS_EVERY == 0 else None)
+            for chore in beats.chores.values():
+                chore()
         except DatabaseError:
             connection.close()
         pause.wait(BEAT_S)
