@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -21,10 +22,13 @@ def become(
 ) -> NoReturn:
     """In a forked child: leave the supervisor's session, descriptors and environment behind, then call.
 
-    The exit status is what the call gives; 70 when it breaks.
+    The exit status is what the call gives; 70 when it breaks. A SIGTERM interrupts it, so that it can take
+    back what it has asked of others, and ends it with 143.
     """
     status = BROKE
     try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.setsid()
         enter()
         os.umask(0o077)
@@ -38,6 +42,8 @@ def become(
         os.environ.update(env)
         sys.stdout, sys.stderr = _text(1), _text(2)
         status = call()
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGTERM
     except BaseException:
         traceback.print_exc()
     finally:
@@ -47,6 +53,10 @@ def become(
             except (OSError, ValueError):
                 continue
         os._exit(status & 0xFF)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _text(descriptor: int) -> io.TextIOWrapper:
