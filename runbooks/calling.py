@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -48,10 +49,13 @@ def become(
 ) -> NoReturn:
     """In a forked child: leave the supervisor's session, descriptors and environment behind, then call.
 
-    The exit status is what the call gives; 70 when it breaks.
+    The exit status is what the call gives; 70 when it breaks. A SIGTERM interrupts it, so that it can take
+    back what it has asked of others, and ends it with 143.
     """
     status = BROKE
     try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.setsid()
         enter()
         os.umask(0o077)
@@ -65,6 +69,8 @@ def become(
         os.environ.update(env)
         sys.stdout, sys.stderr = _text(1), _text(2)
         status = call()
+    except KeyboardInterrupt:
+        status = 128 + signal.SIGTERM
     except BaseException:
         traceback.print_exc()
     finally:
@@ -74,6 +80,10 @@ def become(
             except (OSError, ValueError):
                 continue
         os._exit(status & 0xFF)
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _text(descriptor: int) -> io.TextIOWrapper:

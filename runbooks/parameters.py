@@ -9,13 +9,14 @@ import ipaddress
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote
 
+from runbooks import sql_values, typed_values
+from runbooks.bound import BadValue, Bound, MissingValues, Unbindable, check_any, env_name, mark
 from runbooks.compiler import quoting
 from runbooks.compiler.contract import Command, Parameter
 
-MAX_LENGTH = 4096
 _CODE_OPTION = re.compile(
     r"(?:^|[\s/])(?:(?:sh|bash|zsh|dash|ksh|ash|su|runuser|script)\s(?:.*\s)?-\w*c|"
     r"(?:python[\d.]*|perl|ruby|node|php|lua|osascript)\s(?:.*\s)?-\w*[cer]|mongo(?:sh)?\s.*--eval|"
@@ -36,36 +37,6 @@ _FORBIDDEN_ENV = re.compile(
 _ADVICE = "Rewrite the command so that the value is an argument of its own."
 
 
-class Unbindable(ValueError):
-    """A parameter stands where its value would be read as code; the message says what to do."""
-
-
-class MissingValues(ValueError):
-    """``names`` are the parameters without a value."""
-
-    def __init__(self, names: list[str]) -> None:
-        super().__init__(f"Fill in {', '.join(names)} first.")
-        self.names = names
-
-
-class BadValue(Unbindable):
-    """A value that its place in the command cannot take; the message says what to type.
-
-    It is an Unbindable, so that whoever refuses those refuses this too.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The constant script and the environment that carries the values.
-
-    For SQL commands the script is meant for psql's standard input: it reads the variables itself.
-    """
-
-    script: str
-    env: dict[str, str] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     start: int
@@ -73,11 +44,6 @@ class _Place:
     parameter: Parameter
     context: str
     form: str  # plain, url, json: how the value is written there
-
-
-def env_name(name: str) -> str:
-    """The environment variable of a parameter: ``postgres-pod`` → ``ERPOPS_P_POSTGRES_POD``."""
-    return "ERPOPS_P_" + (re.sub(r"\W+", "_", name).strip("_").upper() or "VALUE")
 
 
 def bind(command: Command, values: Mapping[str, str]) -> Bound:
@@ -92,7 +58,9 @@ def bind(command: Command, values: Mapping[str, str]) -> Bound:
         raise MissingValues(missing)
     given = {p["name"]: values.get(p["name"], p.get("default", "")) for p in parameters}
     if command["kind"] == "sql":
-        return _bind_sql(command, given)
+        return sql_values.bind(command["text"], list(parameters), given)
+    if command["kind"] in typed_values.KINDS:
+        return typed_values.bind(command["kind"], command["text"], list(parameters), given)
     text = command["text"]
     env: dict[str, str] = {}
     names: dict[tuple[str, str], str] = {}
@@ -122,7 +90,7 @@ def _places(text: str, parameters: list[Parameter]) -> list[_Place]:
     found = [
         _Place(m.start(), m.end(), parameter, contexts[m.start()], _form(text, m.start(), m.end(), contexts))
         for parameter in parameters
-        for m in _mark(parameter).finditer(text)
+        for m in mark(parameter["name"], parameter["notation"]).finditer(text)
         if not (parameter["notation"] == "env" and contexts[m.start()] in (quoting.SINGLE, quoting.QUOTED_HEREDOC))
     ]
     found.sort(key=lambda p: (p.start, -p.end))
@@ -131,18 +99,6 @@ def _places(text: str, parameters: list[Parameter]) -> list[_Place]:
         if not out or place.start >= out[-1].end:
             out.append(place)
     return out
-
-
-def _mark(parameter: Parameter) -> re.Pattern[str]:
-    name = re.escape(parameter["name"])
-    patterns = {
-        "angle": rf"<\s*{name}\s*>",
-        "template": rf"\{{\{{-?\s*{name}\s*-?\}}\}}|(?<!\$)\{{{name}\}}",
-        "bracket": rf"\[{name}\]",
-        "env": rf"\$\{{{name}\b[^}}]*\}}|\${name}\b",
-        "literal": rf"(?<![\w$]){name}(?!\w)",
-    }
-    return re.compile(patterns[parameter["notation"]])
 
 
 def _form(text: str, start: int, end: int, contexts: list[str]) -> str:
@@ -229,7 +185,7 @@ def _in_code(before: str, context: str) -> bool:
 def _check(command: Command, place: _Place, value: str) -> None:
     """Raise BadValue if this place cannot take the value."""
     name, kind = place.parameter["name"], place.parameter["type"]
-    _check_any(name, value)
+    check_any(name, value)
     before = _simple_command(command["text"], place.start)
     at_word_start = place.context == quoting.BARE or command["text"][place.start - 1] in "'\""
     if value.startswith("-") and kind != "number" and at_word_start and not before.endswith("="):
@@ -240,15 +196,6 @@ def _check(command: Command, place: _Place, value: str) -> None:
         raise BadValue(f"{name} goes to make, which expands $ and spaces: use letters, digits and . @ : / + - _ only.")
     if _SQL_CLIENT.search(before) and (place.context or kind != "text") and _is_sql_text(before, place):
         _check_sql(place, value, before)
-
-
-def _check_any(name: str, value: str) -> None:
-    if "\x00" in value:
-        raise BadValue(f"{name} holds a NUL character; type it again without it.")
-    if len(value) > MAX_LENGTH:
-        raise BadValue(f"{name} is longer than {MAX_LENGTH} characters; shorten it.")
-    if not value.strip():
-        raise BadValue(f"{name} is empty; type a value.")
 
 
 def _is_sql_text(before: str, place: _Place) -> bool:
@@ -270,48 +217,6 @@ def _check_sql(place: _Place, value: str, before: str) -> None:
         raise BadValue(f"{name} goes into SQL: use letters, digits{marks} only.")
 
 
-# -- SQL commands ----------------------------------------------------------------------------------
-
-
-def _bind_sql(command: Command, given: Mapping[str, str]) -> Bound:
-    """SQL for psql: ``\\getenv`` takes the value from the environment, ``:'name'`` quotes it."""
-    text, env, head = command["text"], {}, []
-    names: dict[tuple[str, str], str] = {}
-    out, position = [], 0
-    for place in _places(text, command["parameters"]):
-        name = place.parameter["name"]
-        before = text[: place.start]
-        if re.fullmatch(r"\s*(?:EXPLAIN\b(?:\s*\([^)]*\)|\s+ANALYZE|\s+VERBOSE)*\s*)?", before, re.IGNORECASE):
-            raise Unbindable(f"{name} stands for a whole statement. Write the statement into the runbook.")
-        _check_any(name, given[name])
-        variable = _variable(
-            _Place(place.start, place.end, {**place.parameter, "notation": "angle"}, "", "plain"), names
-        )
-        if variable not in env:
-            env[variable] = given[name]
-            head.append(f"\\getenv {variable.lower()} {variable}\n")
-        start, end, reference = _sql_reference(text, place, variable.lower())
-        out += [text[position:start], reference]
-        position = end
-    return Bound("".join([*head, *out, text[position:]]), env)
-
-
-def _sql_reference(text: str, place: _Place, variable: str) -> tuple[int, int, str]:
-    """(start, end, replacement): a name after FROM and the like, a string everywhere else."""
-    before, after = text[: place.start], text[place.end :]
-    if before.count("'") % 2:
-        if before.endswith("'") and after.startswith("'"):
-            return place.start - 1, place.end + 1, f":'{variable}'"
-        return place.start, place.end, f"' || :'{variable}' || '"
-    if re.search(
-        r"\b(?:FROM|JOIN|INTO|UPDATE|TABLE|INDEX|DATABASE|SCHEMA|ROLE|USER|VIEW|ON|ANALYZE|VACUUM)\s+$",
-        before,
-        re.IGNORECASE,
-    ):
-        return place.start, place.end, f':"{variable}"'
-    return place.start, place.end, f":'{variable}'"
-
-
 # -- checks of single values -------------------------------------------------------------------------
 
 
@@ -319,7 +224,7 @@ def validate(parameter: Parameter, value: str) -> str | None:
     """A sentence (without the name) that says what to type instead, or None if the value fits its type."""
     kind = parameter["type"]
     try:
-        _check_any("The value", value)
+        check_any("The value", value)
     except BadValue as error:
         return str(error)
     if kind == "ip":

@@ -2,7 +2,7 @@
 
 import re
 
-from runbooks.compiler import fences, placeholders, queries, risk, sessions, shell, shell_lines, sql
+from runbooks.compiler import fences, placeholders, queries, requests, risk, sessions, shell, shell_lines, sql
 from runbooks.compiler.blocks import Block as SourceBlock
 from runbooks.compiler.calls import is_program_call
 from runbooks.compiler.compiled import Compiled, add, add_foreign, add_remark, add_shell, make, used_names
@@ -228,6 +228,17 @@ def _read_queries(compiled: Compiled) -> None:
             add_remark(compiled, row, line)
 
 
+def _read_requests(compiled: Compiled) -> None:
+    first = compiled.source.first_content_line
+    for part in requests.split(compiled.source.text):
+        if part.kind == "request":
+            add_foreign(compiled, "request", part.text.strip(), part.first, part.last)
+        elif part.kind == "answer":
+            compiled.entries.append(Remark(first + part.first, part.text.rstrip(), "output"))
+        else:
+            add_remark(compiled, part.first, part.text)
+
+
 def _read_env(compiled: Compiled) -> None:
     for row, raw in enumerate(compiled.source.text.split("\n")):
         text = raw.strip()
@@ -275,6 +286,7 @@ _READERS = {
     "promql": _read_queries,
     "logql": _read_queries,
     "lucene": _read_queries,
+    "http": _read_requests,
     "env": _read_env,
     "comment": _read_comment,
 }

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from runbooks.compiler import comments, flags, placeholders, queries, risk, shell, sql
+from runbooks.compiler import comments, flags, placeholders, queries, requests, risk, shell, sql
 from runbooks.compiler.blocks import Block as SourceBlock
 from runbooks.compiler.contract import Block, Command, Note, Why
 from runbooks.compiler.remarks import Remark, attach_remarks
@@ -77,15 +77,18 @@ def add_remark(compiled: Compiled, row: int, raw: str) -> None:
 
 
 def add_foreign(compiled: Compiled, kind: str, text: str, first: int, last: int) -> None:
-    """A command that no shell runs: SQL or a query, in the rows ``first`` to ``last``."""
+    """A command that no shell runs: SQL, a request or a query, in the rows ``first`` to ``last``."""
     line = compiled.source.first_content_line + first
-    verdict = sql.judge(text) if kind == "sql" else Verdict("read", f"a {kind} query")
+    judge = _JUDGES.get(kind)
+    verdict = judge(text) if judge else Verdict("read", f"a {kind} query")
     problem = queries.problem(kind, text)
     if problem:
         verdict.problems.append(problem)
     command = make(kind, text, line, compiled.source.first_content_line + last, verdict)
-    language = "sql" if kind == "sql" else "query"
-    command["parameters"] = placeholders.find(text, line=line, language=language)
+    language = kind if kind in _JUDGES else "query"
+    command["parameters"] = placeholders.find(
+        text, line=line, language=language, variables=requests.variables(text) if kind == "request" else ()
+    )
     add(compiled, command, verdict)
 
 
@@ -131,6 +134,7 @@ def _tells_a_secret(command: Command) -> str:
     return ""
 
 
+_JUDGES = {"sql": sql.judge, "request": requests.judge}
 _ASKS_FOR_TOKEN = re.compile(
     r"https?://\S*/(?:login|signin|token|tokens|refresh|oauth\S*|session|sessions)\b(?=.*\s(?:-d|--data))|"
     r"(?:-d|--data)\b.*https?://\S*/(?:login|signin|token|tokens|refresh|oauth\S*)\b",

@@ -67,7 +67,7 @@ def console() -> Walk:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sql_runs_in_psql_and_reading_stays_reading(console: Walk) -> None:
+def test_sql_runs_and_reading_stays_reading(console: Walk) -> None:
     run = run_now(console, 0)
     assert (run.status, run.exit_code) == ("succeeded", 0)
     assert b"42" in output_of(run)
@@ -88,7 +88,7 @@ def test_sql_runs_in_psql_and_reading_stays_reading(console: Walk) -> None:
 def test_sql_without_a_database_is_not_started() -> None:
     run = run_now(walk(command("SELECT 1", kind="sql")))
     assert run.status == "not_started"
-    assert "no DATABASE_URL" in run.reason
+    assert "no PostgreSQL target" in run.reason
 
 
 @pytest.mark.parametrize(

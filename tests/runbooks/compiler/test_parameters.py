@@ -143,15 +143,11 @@ def test_a_value_in_json_cannot_leave_its_string(command: OneCommand) -> None:
     assert bound.env == {"ERPOPS_P_NAME_IN_JSON": 'a\\", \\"admin\\": \\"b'}
 
 
-def test_sql_takes_its_values_as_psql_variables(commands: Commands) -> None:
+def test_sql_names_its_values_and_keeps_its_text(commands: Commands) -> None:
     (found,) = commands("SELECT * FROM <table> WHERE pid = <pid> AND name = '<name>';", "sql")
     bound = bind(found, {"table": "t", "pid": "1", "name": "x'y"})
-    assert bound.script.splitlines() == [
-        "\\getenv erpops_p_table ERPOPS_P_TABLE",
-        "\\getenv erpops_p_pid ERPOPS_P_PID",
-        "\\getenv erpops_p_name ERPOPS_P_NAME",
-        "SELECT * FROM :\"erpops_p_table\" WHERE pid = :'erpops_p_pid' AND name = :'erpops_p_name';",
-    ]
+    assert bound.script == "SELECT * FROM ${ERPOPS_P_TABLE} WHERE pid = ${ERPOPS_P_PID} AND name = '${ERPOPS_P_NAME}';"
+    assert bound.env == {"ERPOPS_P_TABLE": "t", "ERPOPS_P_PID": "1", "ERPOPS_P_NAME": "x'y"}
     (whole,) = commands("EXPLAIN ANALYZE <query>;", "sql")
     with pytest.raises(Unbindable):
         bind(whole, {"query": "SELECT 1"})

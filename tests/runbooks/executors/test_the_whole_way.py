@@ -1,0 +1,67 @@
+"""Each kind once through request, claim, supervisor and recorded end; and how it ends when it must."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from checks.choices import TargetKind
+from checks.models import Target
+from runbooks import runner
+from tests.runbooks.builders import Walk, command, output_of, walk
+from tests.runbooks.running import begin, ended, run_now, until, wait_all_gone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left(transactional_db: None) -> Iterator[None]:
+    yield
+    wait_all_gone()
+
+
+def target(place: Walk, kind: TargetKind, address: str, credential: str = "") -> None:
+    """Register a target in the walk's environment."""
+    Target.objects.create(
+        name=kind.label, kind=kind, address=address, credential=credential, environment=place.execution.environment
+    )
+
+
+def sessions_of(run_id: int) -> int:
+    """How many sessions of a run the server still has."""
+    with psycopg.connect(settings.DATABASE_URL) as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", [f"erpops run {run_id}"]
+        ).fetchone()
+        assert found is not None
+        return int(found[0])
+
+
+def test_sql_reaches_the_target_of_its_environment() -> None:
+    place = walk(command("SELECT 6 * 7 AS answer, '<name>' AS said", kind="sql", parameters=[{"name": "name"}]))
+    target(place, TargetKind.POSTGRES, settings.DATABASE_URL)
+    run = run_now(place, values={"name": "it's"})
+    assert (run.status, run.exit_code) == ("succeeded", 0), output_of(run)
+    assert b"42 | it's" in output_of(run)
+
+
+def test_sql_that_takes_too_long_is_ended_and_leaves_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "READ_LIMIT_S", 3)
+    place = walk(command("SELECT count(*) FROM generate_series(1, 10000000000)", kind="sql"))
+    target(place, TargetKind.POSTGRES, settings.DATABASE_URL)
+    run = run_now(place)
+    assert (run.status, run.exit_code) == ("failed", 1)
+    assert b"statement timeout" in output_of(run)
+    until(lambda: not sessions_of(run.pk))
+
+
+def test_sql_that_is_stopped_is_cancelled_on_the_server() -> None:
+    place = walk(command("SELECT count(*) FROM generate_series(1, 10000000000)", kind="sql"))
+    target(place, TargetKind.POSTGRES, settings.DATABASE_URL)
+    run = begin(place)
+    until(lambda: sessions_of(run.pk))
+    runner.stop(run=run, by=place.user)
+    run = ended(run)
+    assert run.status == "stopped"
+    until(lambda: not sessions_of(run.pk))
