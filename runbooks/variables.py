@@ -18,6 +18,7 @@ from checks.probes import Place
 from erpops import embedded
 from erpops.registry import Registry
 from incidents.models import Environment
+from runbooks.standins import launchers
 
 SELF = "self"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -95,7 +96,8 @@ def of_targets(environment: Environment) -> Variables:
 def process_environment(*, given: Variables, bound: Mapping[str, str], home: str) -> dict[str, str]:
     """The whole environment of a command, built from nothing: a fixed few, the environment's, the parameters'."""
     fixed = {
-        "PATH": os.pathsep.join((*given.path, _SYSTEM_PATH)),
+        # What stands in for a missing program comes last.
+        "PATH": os.pathsep.join((*given.path, _SYSTEM_PATH, str(launchers.folder()))),
         "HOME": home,
         "PWD": home,
         "TMPDIR": home,

@@ -13,6 +13,7 @@ from django.db import connection, connections
 from erpops import audit
 from runbooks import containment, reaper, runner, spool, tasks
 from runbooks.models import CommandRun
+from runbooks.standins import launchers
 from tests.clock import Clock
 from tests.runbooks.builders import command, effect, effects, output_of, walk
 from tests.runbooks.running import alive, begin, ended, in_background, now, run_now, supervisor_of, until, wait_all_gone
@@ -139,7 +140,7 @@ def test_the_environment_of_a_command_is_built_from_nothing(monkeypatch: pytest.
     home = got["HOME"]
     assert home.endswith(f"/spool/{run.pk}/work")
     assert got == {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{launchers.folder()}",
         "HOME": home,
         "PWD": home,
         "TMPDIR": home,

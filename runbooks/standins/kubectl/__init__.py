@@ -1,0 +1,1 @@
+"""The stand-in for kubectl, on the Python client of Kubernetes."""

@@ -1,0 +1,46 @@
+"""The folder of launchers that stands last on a command's PATH, so that a real program wins."""
+
+import os
+import shlex
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+
+NAMES = ("docker", "docker-compose", "kubectl")
+_ROOT = Path(__file__).resolve().parents[2]
+# Isolated: neither the command's variables nor its directory decide what Python loads.
+_LAUNCHER = """#!/bin/sh
+exec {python} -I -c {code} "$@"
+"""
+
+
+def folder() -> Path:
+    """The directory with one launcher for each stand-in, made or brought up to date when it is asked for first."""
+    return _made(settings.DATA_DIR / "standins", sys.executable)
+
+
+@cache
+def _made(place: Path, python: str) -> Path:
+    place.mkdir(parents=True, exist_ok=True)
+    for name in NAMES:
+        code = (
+            f"import sys; sys.path.append({str(_ROOT)!r}); from runbooks.standins import start; start.start({name!r})"
+        )
+        text = _LAUNCHER.format(python=shlex.quote(python), code=shlex.quote(code))
+        launcher = place / name
+        if not launcher.exists() or launcher.read_text(encoding="utf-8") != text:
+            _put(launcher, text)
+    return place
+
+
+def _put(launcher: Path, text: str) -> None:
+    """In one step: several workers share the directory, and one may be starting a command from it."""
+    handle, written = tempfile.mkstemp(dir=launcher.parent, prefix=".")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    path = Path(written)
+    path.chmod(0o755)
+    path.replace(launcher)
