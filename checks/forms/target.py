@@ -36,12 +36,13 @@ class TargetForm(forms.Form):
     )
     environment = forms.ModelChoiceField(
         label="Environment",
+        empty_label="Choose one",
         queryset=Environment.objects.none(),
         widget=forms.Select(_SELECT),
         error_messages={"required": "Choose where it runs.", "invalid_choice": "Choose one of these environments."},
     )
     service = forms.ModelChoiceField(
-        label="Service", queryset=Service.objects.all(), required=False, widget=forms.Select(_SELECT)
+        label="Service", empty_label="None in particular", queryset=Service.objects.all(), required=False, widget=forms.Select(_SELECT)
     )
     address = forms.CharField(
         label="Address",
