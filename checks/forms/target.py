@@ -42,7 +42,11 @@ class TargetForm(forms.Form):
         error_messages={"required": "Choose where it runs.", "invalid_choice": "Choose one of these environments."},
     )
     service = forms.ModelChoiceField(
-        label="Service", empty_label="None in particular", queryset=Service.objects.all(), required=False, widget=forms.Select(_SELECT)
+        label="Service",
+        empty_label="None in particular",
+        queryset=Service.objects.all(),
+        required=False,
+        widget=forms.Select(_SELECT),
     )
     address = forms.CharField(
         label="Address",
