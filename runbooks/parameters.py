@@ -12,29 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from runbooks import sql_values, typed_values
+from runbooks import code_places, sql_values, typed_values, value_rules
 from runbooks.bound import BadValue, Bound, MissingValues, Unbindable, check_any, env_name, mark
 from runbooks.compiler import quoting
 from runbooks.compiler.contract import Command, Parameter
 
-_CODE_OPTION = re.compile(
-    r"(?:^|[\s/])(?:(?:sh|bash|zsh|dash|ksh|ash|su|runuser|script)\s(?:.*\s)?-\w*c|"
-    r"(?:python[\d.]*|perl|ruby|node|php|lua|osascript)\s(?:.*\s)?-\w*[cer]|mongo(?:sh)?\s.*--eval|"
-    r"(?:redis|valkey)-cli\s(?:.*\s)?eval)(?:[\s=]|$)",
-    re.DOTALL | re.IGNORECASE,
-)
-_FILTER = re.compile(r"(?:^|[\s/])(?:awk|gawk|mawk|sed|gsed|jq|yq)\s", re.DOTALL)
-_RUNS_ITS_WORDS = re.compile(r"(?:^|[\s/])(?:eval|ssh|watch|trap|at|batch|parallel|source)\s")
-_SSH_TARGET = re.compile(
-    r"\s*(?:sudo\s+)?ssh(?:\s+-[46AaCfGgKkMNnqsTtVvXxYy]+|\s+-[BbcDEeFIiJLlmOopQRSWw]\s*\S+)*\s+[\w.-]*@?"
-)
-_SQL_CLIENT = re.compile(r"(?:^|[\s/])(?:psql|mysql|mariadb|sqlite3|cqlsh|clickhouse-client|sqlcmd)\s")
-_MAKE = re.compile(r"(?:^|[\s/])g?make\s")
 _FORBIDDEN_ENV = re.compile(
     r"^(?:LD_\w+|DYLD_\w+|PATH|IFS|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|PS[0-4]|PROMPT_COMMAND|CDPATH|GLOBIGNORE|"
     r"PYTHON\w*|PERL5?\w*|RUBY\w+|NODE_OPTIONS|GIT_\w+|EDITOR|VISUAL|PAGER|LESSOPEN|SHELL|HOME|TMPDIR|ERPOPS_P_\w+)$"
 )
-_ADVICE = "Rewrite the command so that the value is an argument of its own."
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +88,23 @@ def _places(text: str, parameters: list[Parameter]) -> list[_Place]:
 
 
 def _form(text: str, start: int, end: int, contexts: list[str]) -> str:
-    word = re.search(r"[^\s'\"=]*$", text[:start])
-    if word and re.match(r"[a-z]+://", word.group()) and "@" not in word.group():
+    word = re.search(r"[a-z]+://[^\s'\"]*$", text[:start])
+    if word and "@" not in word.group():
         return "url"
-    if contexts[start] == quoting.SINGLE and re.search(r'"[^"\n]*$', text[:start]) and '"' in text[end : end + 200]:
-        return "json"
-    return "plain"
+    return "json" if _in_json_string(text, start, end, contexts[start]) else "plain"
+
+
+def _in_json_string(text: str, start: int, end: int, context: str) -> bool:
+    """Whether a JSON string is open there: the shell's own quotes are none, escaped ones inside of them are."""
+    mark = {quoting.SINGLE: '"', quoting.DOUBLE: '\\"', quoting.OPEN_HEREDOC: '"'}.get(context)
+    if mark is None:
+        return False
+    line = text[:start].rpartition("\n")[2]
+    if context == quoting.SINGLE:
+        return bool(re.search(r'"[^"\n]*$', line)) and mark in text[end : end + 200]
+    # Elsewhere quotes are common: only what a key stands before, or a list, is JSON.
+    opened = re.search(rf"[:\[,]\s*{re.escape(mark)}(?:(?!{re.escape(mark)}).)*$", line)
+    return opened is not None and mark in text[end:].partition("\n")[0]
 
 
 _FORMS: dict[str, Callable[[str], str]] = {
@@ -149,72 +146,33 @@ def _refusal(command: Command, place: _Place) -> str | None:
         return f"{name} stands inside a {command['kind']} text, which is code. Edit the runbook instead."
     if place.parameter["notation"] == "env" and _FORBIDDEN_ENV.match(name):
         return f"{name} changes how programs run and cannot be asked for. Rename the variable in the runbook."
-    if place.context == quoting.QUOTED_HEREDOC:
-        return f"{name} stands inside a quoted heredoc, where no value can be put. {_ADVICE}"
-    if place.context == quoting.ARITHMETIC:
-        return f"{name} stands inside shell arithmetic, which evaluates what it is given. {_ADVICE}"
-    before = _simple_command(text, place.start)
-    if re.fullmatch(r"\s*(?:\w+=\S*\s+)*(?:\S*/)?", before) and command["kind"] != "env":
-        return f"{name} stands for the program itself. Write the program into the runbook."
-    if _RUNS_ITS_WORDS.search(before) and not (place.context == quoting.BARE and _SSH_TARGET.fullmatch(before)):
-        return f"{name} stands inside a command that another shell reads again. {_ADVICE}"
-    if _in_code(before, place.context):
-        return f"{name} stands inside code for another program. {_ADVICE}"
-    return None
-
-
-def _simple_command(text: str, at: int) -> str:
-    """The text of the simple command up to ``at``: from the last separator outside of quotes."""
-    contexts = quoting.contexts(text)
-    start = 0
-    for index in range(at):
-        separates = text[index] in "|;&\n" or (text[index] in "(`" and contexts[index] == quoting.BARE)
-        if separates and contexts[index] == quoting.BARE and text[index - 1 : index] != "\\":
-            start = index + 1
-    return text[start:at]
-
-
-def _in_code(before: str, context: str) -> bool:
-    """True if what follows ``before`` is a program for an interpreter; SQL has checks of its own."""
-    if _CODE_OPTION.search(before):
-        return True
-    match = _FILTER.search(before)
-    return match is not None and (bool(context) or not re.search(r"['\"]", before[match.end() :]))
+    found = code_places.refusal(text, place.start, place.end, place.context)
+    return f"{name} stands {found}" if found else None
 
 
 def _check(command: Command, place: _Place, value: str) -> None:
     """Raise BadValue if this place cannot take the value."""
     name, kind = place.parameter["name"], place.parameter["type"]
     check_any(name, value)
-    before = _simple_command(command["text"], place.start)
-    at_word_start = place.context == quoting.BARE or command["text"][place.start - 1] in "'\""
+    text = command["text"]
+    before = code_places.simple_command(text, place.start)
+    at_word_start = place.context == quoting.BARE or text[place.start - 1] in "'\""
     if value.startswith("-") and kind != "number" and at_word_start and not before.endswith("="):
         raise BadValue(f"{name} begins with “-”, so the program would take it for an option. Type the value itself.")
-    if place.context == quoting.OPEN_HEREDOC and "\n" in value:
-        raise BadValue(f"{name} has more than one line, which would add lines to the text below. Type one line.")
-    if _MAKE.search(before) and not re.fullmatch(r"[\w.@:/+-]+", value):
-        raise BadValue(f"{name} goes to make, which expands $ and spaces: use letters, digits and . @ : / + - _ only.")
-    if _SQL_CLIENT.search(before) and (place.context or kind != "text") and _is_sql_text(before, place):
+    if found := value_rules.fault(text, place.start, place.end, place.context, value):
+        raise BadValue(f"{name} {found}")
+    if (place.context or kind != "text") and value_rules.is_sql(text, place.start, place.end, place.context):
         _check_sql(place, value, before)
 
 
-def _is_sql_text(before: str, place: _Place) -> bool:
-    return place.context == quoting.OPEN_HEREDOC or bool(
-        re.search(r"\s(?:-\w*[ceqQ]|--(?:command|execute|query))[\s=\\]", before)
-    )
-
-
 def _check_sql(place: _Place, value: str, before: str) -> None:
-    """SQL on a command line is code: the value must have a shape that leaves no room for SQL."""
+    """SQL on a command line is code: a value of a type must fit it, and have a shape that leaves no room for SQL."""
     name = place.parameter["name"]
     problem = validate(place.parameter, value)
     if problem and place.parameter["type"] != "text":
         raise BadValue(f"{name}: {problem}")
-    in_string = before.count("'") % 2 == 1
-    allowed = r"[\w.@:+/ -]{1,200}" if in_string else r"[\w.]{1,200}"
-    if not re.fullmatch(allowed, value, re.ASCII) or "--" in value:
-        marks = ", spaces and . @ : + / - _" if in_string else ", dots and _"
-        raise BadValue(f"{name} goes into SQL: use letters, digits{marks} only.")
+    if found := value_rules.sql_fault(before, place.context, value):
+        raise BadValue(f"{name} {found}")
 
 
 # -- checks of single values -------------------------------------------------------------------------
