@@ -20,7 +20,7 @@ from typing import IO, Any
 from django.db import connections
 
 from erpops import clock
-from runbooks import containment, runner, variables
+from runbooks import containment, elsewhere, runner, variables
 from runbooks.calling import become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
@@ -342,10 +342,18 @@ class Supervision:
             reason = f"Not everything of it could be ended: it may still run on {self.run.host}."
             return Outcome(R.STOP_UNCONFIRMED, code, reason, ended_at)
         if self.ending is not None:
-            return Outcome(self.ending.status, code, self.ending.reason, ended_at)
+            return replace(self._after_force(self.ending), exit_code=code, ended_at=ended_at)
         if code is None:
             return Outcome(R.OUTCOME_UNKNOWN, None, "Its exit status was lost.", ended_at)
         return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, "", ended_at)
+
+    def _after_force(self, ending: _Ending) -> Outcome:
+        """How it ended that was ended by force: what it may have left in containers is not taken for gone."""
+        left = elsewhere.left(script=self.run.script, env=self.launch.env, home=self.spool.work)
+        if not left:
+            return Outcome(ending.status, reason=ending.reason)
+        status = ending.status if ending.status == R.SUCCEEDED else R.STOP_UNCONFIRMED
+        return Outcome(status, reason=f"{ending.reason} {left}")
 
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()
