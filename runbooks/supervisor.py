@@ -21,7 +21,7 @@ from django.db import connections
 
 from erpops import clock
 from erpops.failpoints import failpoint
-from runbooks import containment, limits, runner, variables
+from runbooks import containment, elsewhere, limits, runner, variables
 from runbooks.calling import Verdict, become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
@@ -381,7 +381,7 @@ class Supervision:
         if (verdict := Verdict.left_in(self.spool.path)) is not None:
             return Outcome(verdict.status, None, verdict.reason, ended_at)
         if self.ending is not None:
-            return Outcome(self.ending.status, code, self.ending.reason, ended_at)
+            return replace(self._after_force(self.ending), exit_code=code, ended_at=ended_at)
         if code is None:
             return Outcome(R.OUTCOME_UNKNOWN, None, "Its exit status was lost.", ended_at)
         if code == -signal.SIGKILL and self.spool.taken():
@@ -390,6 +390,14 @@ class Supervision:
         # What the kernel ended between two looks, or a file's limit that only its writer has met.
         reason = self.held.exceeded() or limits.of_exit(code, self.limits) if code else ""
         return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, reason, ended_at)
+
+    def _after_force(self, ending: _Ending) -> Outcome:
+        """How it ended that was ended by force: what it may have left in containers is not taken for gone."""
+        left = elsewhere.left(script=self.run.script, env=self.launch.env, home=self.spool.work)
+        if not left:
+            return Outcome(ending.status, reason=ending.reason)
+        status = ending.status if ending.status == R.SUCCEEDED else R.STOP_UNCONFIRMED
+        return Outcome(status, reason=f"{ending.reason} {left}")
 
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()

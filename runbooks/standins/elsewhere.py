@@ -40,7 +40,7 @@ def noted(sentence: str) -> Iterator["Note"]:
 
 
 class Note:
-    """One note, written at once. Where no directory is given for it, there is nobody to read it."""
+    """One note, written at once; it names no arguments, for it is read by people. Without HOME nobody reads it."""
 
     def __init__(self, sentence: str) -> None:
         home = os.environ.get("HOME", "")

@@ -55,7 +55,7 @@ def execute(engine: Engine, name: str, command: list[str], given: Given) -> int:
     if given.on("detach"):
         engine.ask("POST", start, body={"Detach": True, "Tty": False})
         return 0
-    with noted(f"`{' '.join(command)}` in container {name}") as note:
+    with noted(f"`{command[0]}` in container {name}") as note:
         try:
             _attend(engine, start, given)
         except Stopped:

@@ -35,7 +35,7 @@ def run(cluster: Cluster, given: Given) -> int:
     container = container_of(pod, given)
     fed = given.on("stdin") and not _nothing_to_read()
     try:
-        with noted(f"`{' '.join(command)}` in pod {name}"):
+        with noted(f"`{command[0]}` in pod {name}"):
             client = _connected(cluster, name, container, command, fed=fed)
             if fed:
                 threading.Thread(target=_feed, args=(client,), daemon=True).start()

@@ -1,0 +1,43 @@
+"""What a command that was ended here may have left running in containers.
+
+The real clients leave the process of an `exec` running when they are ended, and say nothing. The stand-ins end it
+where they can, and leave a note where they cannot.
+"""
+
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from runbooks.standins import launchers
+from runbooks.standins.elsewhere import FOLDER
+
+_STARTS_THERE = re.compile(
+    r"\b(?P<program>docker|docker-compose|podman|nerdctl|kubectl|oc|crictl)\b(?:\s+(?!exec\b|run\b)[^\s|;&]+)*\s+"
+    r"(?P<verb>exec|run)\b(?P<rest>[^|;&\n]*)"
+)
+_DETACHED = re.compile(r"\s(-\w*d\w*|--detach)\b")
+_MOST, _LONGEST = 3, 60
+
+
+def left(*, script: str, env: Mapping[str, str], home: Path) -> str:
+    """A sentence on what may go on elsewhere after a command was ended by force; empty if there is nothing known."""
+    notes = _notes(home / FOLDER)
+    for found in _STARTS_THERE.finditer(script):
+        # A stand-in keeps notes; a real client's words are all that is known of it.
+        path = shutil.which(found["program"], path=env.get("PATH", ""))
+        real = path is not None and Path(path).parent != launchers.folder()
+        if real and not _DETACHED.search(found["rest"].split(" -- ")[0]):
+            notes.append(f"what `{found['program']} {found['verb']}` started")
+    if not notes:
+        return ""
+    named = list(dict.fromkeys(notes))
+    more = f" and {len(named) - _MOST} more" if len(named) > _MOST else ""
+    return f"It was ended here, but this may go on: {', '.join(named[:_MOST])}{more}."
+
+
+def _notes(folder: Path) -> list[str]:
+    try:
+        return [path.read_text(encoding="utf-8")[:_LONGEST] for path in sorted(folder.iterdir())]
+    except OSError:
+        return []

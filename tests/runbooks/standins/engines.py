@@ -1,0 +1,107 @@
+"""A real Docker engine of the tests' own: its data, its socket and its containers live in one directory."""
+
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.peers import needed, until
+
+IMAGE = "box:1"
+# What every image that is fit for a shell has, and no more.
+_APPLETS = "sh ls sleep cat echo true false ps kill env id pwd wc head tail date seq sort touch rm yes dd".split()
+_PASSWD = "root:x:0:0:root:/:/bin/sh\nnobody:x:65534:65534::/:/bin/sh\n"
+
+
+@dataclass
+class Engine:
+    """A running engine. `docker` calls the real command line with it, where there is one."""
+
+    socket: Path
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self.socket}"
+
+    def docker(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """The real docker, without a terminal."""
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.socket.parent),
+            "DOCKER_HOST": self.url,
+            "TZ": "UTC",
+        }
+        done = subprocess.run(
+            ["docker", *words], env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+        )
+        assert not check or done.returncode == 0, done.stderr
+        return done
+
+    def container(self, name: str, *command: str, options: tuple[str, ...] = ()) -> str:
+        """A container that runs until it is told to end."""
+        patient = ("sh", "-c", "trap 'exit 0' TERM; sleep 1000 & wait")
+        self.docker("run", "-d", "--name", name, "--network", "none", *options, IMAGE, *(command or patient))
+        return name
+
+    def processes_in(self, name: str) -> str:
+        """The command lines of everything that runs in a container."""
+        return self.docker("top", name, "-eo", "pid,args").stdout
+
+
+@contextmanager
+def engine() -> Iterator[Engine]:
+    """An engine with one image, or a skip that says why there is none."""
+    [dockerd, _, busybox] = needed("dockerd", "docker", "busybox")
+    if os.geteuid() != 0:
+        pytest.skip("a Docker engine of one's own needs root: run the tests as root")
+    folder = Path(tempfile.mkdtemp(prefix="erpops-docker-"))
+    running = Engine(folder / "docker.sock", folder / "log")
+    argv = [dockerd, "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "-H", running.url]
+    argv += ["--pidfile", f"{folder}/pid", "--storage-driver", "vfs", "--bridge=none", "--iptables=false"]
+    argv += ["--ip-forward=false", "--ip-masq=false"]
+    with running.log.open("wb") as log:
+        process = subprocess.Popen(argv, stdout=log, stderr=log)
+    try:
+        _wait_ready(running, process)
+        _bring_image(running, Path(busybox), folder)
+        yield running
+    finally:
+        # It ends the containers that still run before it ends itself.
+        process.terminate()
+        process.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_ready(running: Engine, process: subprocess.Popen[bytes]) -> None:
+    def ready() -> bool:
+        if process.poll() is not None:
+            said = running.log.read_text(errors="replace").strip().splitlines()[-1:]
+            pytest.skip(f"dockerd cannot run on this machine: {said}")
+        return running.docker("version", check=False).returncode == 0
+
+    until(ready, 30, "dockerd answers")
+
+
+def _bring_image(running: Engine, busybox: Path, folder: Path) -> None:
+    archive = folder / "image.tar"
+    passwd = folder / "passwd"
+    passwd.write_text(_PASSWD)
+    with tarfile.open(archive, "w") as tar:
+        tar.add(busybox, "bin/busybox")
+        tar.add(passwd, "etc/passwd")
+        for name in _APPLETS:
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+        place = tarfile.TarInfo("tmp")
+        place.type, place.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(place)
+    running.docker("import", str(archive), IMAGE)
