@@ -21,7 +21,6 @@ from runbooks import sql_values
 from runbooks.choices import Risk
 from runbooks.executors import CannotStart, Job, Launch, sql_describe, sql_wall, tables
 
-KINDS = ("sql",)
 KEPT_ROWS = 1000
 CONNECT_S = 10
 # A lock that is not free soon would make everybody behind this statement wait as well.
