@@ -141,6 +141,37 @@ def test_a_private_address_is_reached_only_as_a_target(service: Server, capsys: 
     assert send("GET http://169.254.169.254/latest/meta-data", place={"http": Place("http://169.254.169.254")}) == 7
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("127.0.0.1", "127.1", "0", "0.0.0.0", "0x7f000001", "2130706433", "0177.0.0.1", "017700000001", "localhost"),
+        *("[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::]", "[0:0:0:0:0:ffff:127.0.0.1]", "[64:ff9b::7f00:1]"),
+        *(
+            "①②⑦.⓪.⓪.①",
+            "127。0。0。1",
+            "localhost.",
+            "user@127.0.0.1",
+            "user:pass@127.0.0.1",
+            "127.0.0.1%00.example.org",
+        ),
+    ],
+)
+def test_no_way_of_writing_an_address_reaches_this_machine(host: str, service: Server) -> None:
+    """A registered target at another port opens no door to the rest of its machine."""
+    with speaking(Service) as target:
+        before, port = len(service.asked), service.url.rpartition(":")[2]
+        for place in ({}, {"http": Place(target.url, TOKEN)}):
+            assert send(f"GET http://{host}:{port}/health", place=place) == 7
+        assert len(service.asked) == before and not target.asked
+
+
+def test_a_path_never_leaves_its_target(service: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    other = free_port()
+    for path in (f"//127.0.0.1:{other}/x", f"/@127.0.0.1:{other}/x", f"/\\127.0.0.1:{other}/x", f".127.0.0.1:{other}/"):
+        assert send(f"GET {path}", service) == 0
+        assert service.url.endswith(echoed(capsys)["host"])
+
+
 def test_the_credential_is_not_printed_and_not_put_over_the_texts_own(
     service: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
