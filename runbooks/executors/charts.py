@@ -36,7 +36,7 @@ def show(series: Sequence[Series]) -> None:
     kept = series[:KEPT_SERIES]
     times = [at for one in kept for at, _ in one.points]
     first, last = min(times, default=0.0), max(times, default=0.0)
-    rows = [[named(one.labels), one.value, _chart(one.points, first, last)] for one in kept]
+    rows = [[tables.cell(named(one.labels)), one.value, _chart(one.points, first, last)] for one in kept]
     print("\n".join(tables.table(("series", "value", "last hour"), rows, right=frozenset({1}))))
     print(tables.footer(len(kept), len(series)))
 

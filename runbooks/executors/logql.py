@@ -48,7 +48,7 @@ def _lines(streams: list[Mapping[str, Any]]) -> None:
     found = sorted(
         (int(value[0]), charts.named(stream["stream"]), value[1]) for stream in streams for value in stream["values"]
     )
-    rows = [[_moment(at), labels, line.rstrip("\n")] for at, labels, line in found]
+    rows = [[_moment(at), labels, tables.cell(line.rstrip("\n"))] for at, labels, line in found]
     print("\n".join([*tables.table(("time (UTC)", "labels", "line"), rows), tables.footer(len(rows), len(rows))]))
     if len(rows) >= KEPT_LINES:
         print(f"Only the newest {KEPT_LINES} lines of the last hour are shown: narrow the query.", file=sys.stderr)

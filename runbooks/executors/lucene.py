@@ -78,4 +78,4 @@ def _shown(hit: Mapping[str, Any], name: str) -> str:
     value = hit if name == "document" else _field(hit, name)
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return tables.cell(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))

@@ -83,6 +83,20 @@ def test_many_rows_are_counted_and_the_first_are_shown(capsys: pytest.CaptureFix
     assert "LIMIT" in printed.err
 
 
+def test_a_huge_value_is_cut_and_its_length_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("SELECT repeat('ab', 5000000) AS much, repeat('c', 3000) AS more, repeat('d', 2000) AS whole") == 0
+    printed = capsys.readouterr().out
+    assert "ab… (10,000,000 in all)" in printed and "cc… (3,000 in all)" in printed
+    assert "d" * 2000 in printed and len(printed) < 30_000
+
+
+def test_options_of_the_address_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    address = make_conninfo(settings.DATABASE_URL, options="-c search_path=shop_schema")
+    assert run("SHOW search_path; SHOW lock_timeout", place={"postgres": Place(address)}) == 0
+    printed = capsys.readouterr().out
+    assert "shop_schema" in printed and "10s" in printed
+
+
 def test_what_only_reads_cannot_write(capsys: pytest.CaptureFixture[str]) -> None:
     before = count()
     assert run("INSERT INTO shop_orders VALUES (7)") == 1
