@@ -17,7 +17,7 @@ class RunbooksConfig(AppConfig):
         from erpops.setup import steps
         from incidents.room import Panel, panels
         from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables
-        from runbooks.executors import executors, shell, sql
+        from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
         _own_programs()
@@ -32,8 +32,11 @@ class RunbooksConfig(AppConfig):
         variables.providers.add("console", variables.of_the_console)
         for kind in shell.KINDS:
             executors.add(kind, shell.launch)
-        for kind in sql.KINDS:
-            executors.add(kind, sql.launch)
+        executors.add("sql", sql.launch)
+        executors.add("request", request.launch)
+        executors.add("promql", promql.launch)
+        executors.add("logql", logql.launch)
+        executors.add("lucene", lucene.launch)
         nav.add("runbooks", NavItem("Runbooks", "runbooks", "runbooks", "see_console", ("/r/",), position=40, key="r"))
         nav.add(
             "procedures",

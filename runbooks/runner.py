@@ -22,9 +22,9 @@ from erpops.failpoints import failpoint
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import executions, gate, needed, output, tasks, units, variables
+from runbooks import executions, gate, needed, output, targeted, tasks, units, variables
 from runbooks.choices import TERMINAL_RUNS, RunStatus
-from runbooks.executors import executors
+from runbooks.executors import executors, waiting
 from runbooks.models import CommandRun, OutputChunk, StepRun
 from runbooks.parameters import Bound, MissingValues, Unbindable, bind, validate
 from runbooks.refusals import Refused
@@ -56,6 +56,16 @@ class Outcome:
     ended_at: datetime | None = None
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a request comes to: the command as it runs, its constant script, the values, and whether it waits."""
+
+    compiled: dict[str, Any]
+    script: str
+    values: dict[str, str]
+    waits: bool
+
+
 def request(
     *,
     step_run: StepRun,
@@ -63,10 +73,12 @@ def request(
     by: User,
     values: Mapping[str, str] | None = None,
     confirmation: gate.Confirmation | Mapping[str, Any] | str | None = None,
+    waits: bool = False,
 ) -> CommandRun:
     """Ask for one command of a step to be run; answers the attempt, which may be one that already goes on.
 
-    Without `values` those of the execution count. Raises `Refused` with a sentence and a code.
+    Without `values` those of the execution count. With `waits` it is tried again until its expected result
+    holds. Raises `Refused` with a sentence and a code.
     """
     execution = step_run.execution
     executions.require_baton(execution, by)
@@ -78,12 +90,15 @@ def request(
     if compiled["because"]:
         raise Refused(compiled["because"], code="risk")
     gate.require(risk=compiled["risk"], environment=execution.environment, by=by, given=given)
+    if waits and not units.may_wait(compiled):
+        raise Refused("Only what reads, ends, and says what to expect can be waited for.", code="risk")
     used = dict(execution.values if values is None else values)
     bound, used = _bind(compiled, used, execution.environment)
-    _require_runnable(compiled, queue_of(execution.environment))
+    _require_runnable(compiled, execution.environment)
     try:
         with transaction.atomic():
-            return _insert(step_run, command, compiled=compiled, script=bound.script, used=used, by=by, given=given)
+            asked = _Asked(compiled, bound.script, used, waits)
+            return _insert(step_run, command, asked, by=by, given=given)
     except IntegrityError:
         # The other click was faster: its attempt is the one.
         if (live := _live(step_run, command)) is not None:
@@ -155,7 +170,7 @@ def recheck(run: CommandRun) -> Bound:
     step_run = run.step_run
     compiled = _command(step_run, run.command)
     bound, used = _bind(compiled, run.values, step_run.execution.environment)
-    digest = _digest(step_run, run.command, bound.script, used, run.queue)
+    digest = _digest(step_run, run.command, bound.script, used, run.queue, waits=run.waits)
     if digest != run.digest or bound.script != run.script:
         raise Refused("What would be executed is not what was confirmed, so nothing was started.", code="digest")
     return bound
@@ -258,21 +273,18 @@ def limit_s(compiled: Mapping[str, Any]) -> int:
     return READ_LIMIT_S if compiled["risk"] == "read" and "long" not in compiled["flags"] else LIMIT_S
 
 
+def expected_of(run: CommandRun) -> list[dict[str, Any]]:
+    """What the attempt's command should print, where a machine can tell."""
+    return units.judged_by(_command(run.step_run, run.command))
+
+
 def flags_of(run: CommandRun) -> set[str]:
     """What the compiler says of the attempt's command: endless, interactive, long…"""
     return set(_command(run.step_run, run.command)["flags"])
 
 
-def _insert(
-    step_run: StepRun,
-    command: int,
-    *,
-    compiled: Mapping[str, Any],
-    script: str,
-    used: dict[str, str],
-    by: User,
-    given: gate.Confirmation,
-) -> CommandRun:
+def _insert(step_run: StepRun, command: int, asked: _Asked, *, by: User, given: gate.Confirmation) -> CommandRun:
+    compiled, waits = asked.compiled, asked.waits
     queue = queue_of(step_run.execution.environment)
     executions.lock(step_run)
     executions.take_option(step_run)
@@ -283,12 +295,13 @@ def _insert(
         attempt=before + 1,
         kind=compiled["kind"],
         text=compiled["text"],
-        script=script,
-        values=used,
+        script=asked.script,
+        values=asked.values,
         risk=compiled["risk"],
-        digest=_digest(step_run, command, script, used, queue),
+        digest=_digest(step_run, command, asked.script, asked.values, queue, waits=waits),
         queue=queue,
-        timeout_s=limit_s(compiled),
+        timeout_s=int(waiting.LIMIT_S + waiting.MARGIN_S) if waits else limit_s(compiled),
+        waits=waits,
         requested_by=by,
         queued_at=Now(),
         nudged_at=Now(),
@@ -296,7 +309,8 @@ def _insert(
     run.refresh_from_db()
     executions.follow_runs(step_run=step_run)
     details = {"run": run.pk, "risk": run.risk, "attempt": run.attempt, "digest": run.digest, "reason": given.reason}
-    text = f"runs `{_short(run.text)}`" + (f": {given.reason}" if given.reason else "")
+    text = f"runs `{_short(run.text)}`" + (" until it holds" if waits else "")
+    text += f": {given.reason}" if given.reason else ""
     executions.tell_step(step_run, "command.requested", text, by, noise=not given.reason, **details)
     transaction.on_commit(lambda: tasks.ring(run.pk, queue), robust=True)
     return run
@@ -387,12 +401,16 @@ def _bind(
         raise Refused(str(error), code="risk") from error
 
 
-def _require_runnable(compiled: Mapping[str, Any], queue: str) -> None:
+def _require_runnable(compiled: Mapping[str, Any], environment: Environment) -> None:
+    queue = queue_of(environment)
     if executors.get(compiled["kind"]) is None:
         raise Refused(
             f"erpops does not run {compiled['kind']} text: copy it, run it where it belongs and note what came of it.",
             code="risk",
         )
+    given = variables.of(environment)
+    if missing := targeted.lacking(compiled, given.places, given.values):
+        raise Refused(missing, code="risk")
     if queue not in beats.served_queues():
         raise Refused(
             f"No worker serves {queue}, so nothing was started. Start one with `manage.py worker --queues {queue}`.",
@@ -402,7 +420,7 @@ def _require_runnable(compiled: Mapping[str, Any], queue: str) -> None:
         raise Refused(lacking, code="worker")
 
 
-def _digest(step_run: StepRun, command: int, script: str, values: Mapping[str, str], queue: str) -> str:
+def _digest(step_run: StepRun, command: int, script: str, values: Mapping[str, str], queue: str, *, waits: bool) -> str:
     execution = step_run.execution
     body = [
         execution.version.sha256,
@@ -413,6 +431,7 @@ def _digest(step_run: StepRun, command: int, script: str, values: Mapping[str, s
         dict(values),
         execution.environment.name,
         queue,
+        *(["until it holds"] if waits else []),
     ]
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from incidents import markdown
-from runbooks import needed, units
+from runbooks import needed, targeted, units
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.compiler.assertions import judge
 from runbooks.gate import rung
@@ -75,6 +75,8 @@ class CommandView:
     notes: list[str]
     missing: list[str]
     runs: list[CommandRun] = field(default_factory=list)
+    # It can be tried again until its expected result holds.
+    may_wait: bool = False
     # What the view adds: the latest attempt's output, and whether the page shows another state of it.
     viewer: Any = None
     changed: bool = True
@@ -227,14 +229,15 @@ def step_view(
     provided: frozenset[str] = frozenset(),
     runnable: frozenset[str] = frozenset({"shell"}),
     there: frozenset[str] | None = None,
+    targets: frozenset[str] = frozenset(),
     links: Callable[[str], str] = str,
 ) -> StepView:
     """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
 
     `labels` are those of the incident's alerts; `provided` are the variables that the environment
     gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor;
-    `there` are the programs that its workers have, None if none has said so; `links` rewrites the
-    links of the text for the page.
+    `there` are the programs that its workers have, None if none has said so; `targets` are the kinds of
+    targets that the environment has; `links` rewrites the links of the text for the page.
     """
     run = runs[position]
     compiled = execution.version.compiled
@@ -249,7 +252,7 @@ def step_view(
     def view(index: int) -> CommandView:
         command = commands[index]
         level = rung(risk=command["risk"], environment=execution.environment)
-        because = _because(command, runnable, there)
+        because = _because(command, runnable, there) or targeted.lacking(command, targets, provided)
         runs_of_it = attempts.get(index, ())
         return _command(
             index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index]
@@ -355,6 +358,7 @@ def _command(
         notes=[note["text"] for note in command.get("notes", []) if note["text"] != command.get("label")],
         missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),
         runs=list(runs),
+        may_wait=units.may_wait(command),
     )
 
 
@@ -365,6 +369,12 @@ def judged(expected: Iterable[Expectation], output: str, exit_code: int | None) 
         verdict = judge(item.assertion, output, exit_code)
         found.append(replace(item, ok=verdict.ok, reason=verdict.reason))
     return found
+
+
+def waited(expected: Iterable[Expectation], held: bool) -> list[Expectation]:
+    """The expectations after an attempt that waited for them: its output holds all tries, so its end says it."""
+    reason = "it held at the last try" if held else "it did not hold in time"
+    return [replace(item, ok=held, reason=reason) if item.assertion else item for item in expected]
 
 
 def digest(command: CommandView) -> str:

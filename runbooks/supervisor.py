@@ -25,7 +25,7 @@ from runbooks import containment, elsewhere, limits, runner, variables
 from runbooks.calling import Verdict, become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
-from runbooks.executors import Job, Launch, executors
+from runbooks.executors import Job, Launch, executors, waiting
 from runbooks.models import CommandRun
 from runbooks.parameters import Bound
 from runbooks.recording import Recorder
@@ -65,8 +65,11 @@ def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
     given = variables.of(run.step_run.execution.environment)
     home = Spool(run.pk).work
     env = variables.process_environment(given=given, bound=bound.env, home=str(home))
-    job = Job(bound.script, env, bound.env, run.risk, given.places, home, run.timeout_s, given.shell_host)
+    limit_s = runner.READ_LIMIT_S if run.waits else run.timeout_s
+    job = Job(bound.script, env, bound.env, run.risk, given.places, home, limit_s, given.shell_host)
     launch = executors[run.kind](job)
+    if run.waits:
+        launch = waiting.until_holds(launch, runner.expected_of(run), try_s=limit_s)
     launch = replace(launch, files={**given.files, **launch.files})
     return Prepared(run, launch, given.secrets, "endless" in runner.flags_of(run))
 

@@ -56,6 +56,17 @@ def as_run(compiled: Mapping[str, Any], command: Mapping[str, Any]) -> dict[str,
     return out
 
 
+def judged_by(command: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The expectations of a command that a machine can judge."""
+    return [item["assertion"] for item in command["expected"] if item["assertion"]]
+
+
+def may_wait(command: Mapping[str, Any]) -> bool:
+    """True if it can be tried again until its expected result holds: it only reads, ends, and says what to expect."""
+    ends = "endless" not in command["flags"] and "interactive" not in command["flags"]
+    return command["risk"] == "read" and ends and bool(judged_by(command))
+
+
 def without_terminal(text: str) -> tuple[str, list[str]]:
     """`text` without the options that ask for a terminal, and what was done in sentences."""
     composed = _COMPOSE_EXEC.sub(_with_no_tty, text)

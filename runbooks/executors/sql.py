@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg import RawCursor, capabilities, generators, pq, sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from checks.choices import TargetKind
 from checks.probes import Place
@@ -21,7 +21,6 @@ from runbooks import sql_values
 from runbooks.choices import Risk
 from runbooks.executors import CannotStart, Job, Launch, sql_describe, sql_wall, tables
 
-KINDS = ("sql",)
 KEPT_ROWS = 1000
 CONNECT_S = 10
 # A lock that is not free soon would make everybody behind this statement wait as well.
@@ -54,13 +53,15 @@ def launch(job: Job) -> Launch:
 
 def conninfo(place: Place, limit_s: int, name: str, *, read_only: bool) -> str:
     """Where and how to connect, with the limits that the server keeps. Raises CannotStart."""
-    options = f"-c statement_timeout={limit_s * 1000} -c lock_timeout={LOCK_S * 1000} -c client_encoding=UTF8"
+    # With the connection, not by SET: behind a pooler a SET would stay with a session that others use next.
+    options = f"-c statement_timeout={limit_s * 1000} -c lock_timeout={LOCK_S * 1000}"
     options += " -c default_transaction_read_only=on" if read_only else ""
-    given: dict[str, Any] = {"application_name": name, "connect_timeout": CONNECT_S, "options": options}
+    given: dict[str, Any] = {"application_name": name, "connect_timeout": CONNECT_S, "client_encoding": "UTF8"}
     if place.credential:
         given["password"] = place.credential
     try:
-        return make_conninfo(place.address, **given)
+        own = str(conninfo_to_dict(place.address).get("options") or "")
+        return make_conninfo(place.address, **given, options=f"{own} {options}".strip())
     except psycopg.ProgrammingError as error:
         raise CannotStart(
             "The PostgreSQL target's address cannot be read: write postgresql://user@host/name."
@@ -176,8 +177,13 @@ class _Result:
 
 
 def _shown(value: bytes | None) -> str:
-    """A value as the server writes it."""
-    return "NULL" if value is None else value.decode("utf-8", "replace")
+    """A value as the server writes it, no more of it than a table shows."""
+    if value is None:
+        return "NULL"
+    # A letter has at most four bytes.
+    if len(value) <= 4 * tables.LONGEST_CELL:
+        return tables.cell(value.decode("utf-8", "replace"))
+    return tables.cell(value[: 4 * tables.LONGEST_CELL].decode("utf-8", "replace"), len(value))
 
 
 def _parts(connection: psycopg.Connection[Any], text: str, params: list[str]) -> Iterator[pq.abc.PGresult]:

@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 
 _BARS = "▁▂▃▄▅▆▇█"
-_LONGEST_CELL = 2000
+LONGEST_CELL = 2000
 
 Cells = Sequence[str]
 
 
 def table(head: Cells, rows: Sequence[Cells], *, right: frozenset[int] = frozenset()) -> Iterator[str]:
     """The lines of an aligned table; the columns `right` (from 0) hold numbers. A cell may have several lines."""
-    cut = [[_cells(cell) for cell in row] for row in rows]
+    cut = [[_lines(cell) for cell in row] for row in rows]
     widths = [
         max([len(name), *(len(line) for row in cut for line in row[column])], default=0)
         for column, name in enumerate(head)
@@ -40,7 +40,7 @@ def records(head: Cells, rows: Iterable[Cells]) -> Iterator[str]:
     for number, row in enumerate(rows, 1):
         yield f"-[ RECORD {number} ]".ljust(width + 4, "-")
         for name, cell in zip(head, row, strict=True):
-            first, *rest = _cells(cell)
+            first, *rest = _lines(cell)
             yield f"{name.ljust(width)} | {first}".rstrip()
             yield from (f"{' ' * width} | {line}".rstrip() for line in rest)
 
@@ -52,10 +52,14 @@ def footer(kept: int, total: int) -> str:
     return f"({total} row{'' if total == 1 else 's'})"
 
 
-def _cells(cell: str) -> list[str]:
-    """The lines of a cell, short enough to be read and without characters that would break the table."""
-    if len(cell) > _LONGEST_CELL:
-        cell = f"{cell[:_LONGEST_CELL]}… ({len(cell):,} characters)"
+def cell(text: str, length: int | None = None) -> str:
+    """A text short enough for a table; `length` is its whole length where `text` is only the beginning."""
+    whole = len(text) if length is None else length
+    return text if whole <= LONGEST_CELL else f"{text[:LONGEST_CELL]}… ({whole:,} in all)"
+
+
+def _lines(cell: str) -> list[str]:
+    """The lines of a cell, without characters that would break the table."""
     return [line.replace("\t", "    ").replace("\r", "\\r") for line in cell.split("\n")]
 
 

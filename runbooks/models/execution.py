@@ -118,7 +118,7 @@ class CommandRun(Claimable):
     `script` and `env` are what runs (values only in `env`); `digest` is SHA-256 over version,
     script, values and target, recomputed before the start. `output_seq` is the last chunk's number,
     `output_bytes` what the command wrote, `dropped_bytes` what was not kept. `nudged_at` is when a
-    worker was last told.
+    worker was last told. With `waits` the command is tried again until its expected result holds.
     """
 
     step_run = models.ForeignKey(StepRun, models.CASCADE, related_name="runs")
@@ -132,6 +132,7 @@ class CommandRun(Claimable):
     digest = models.CharField(max_length=64)
     queue = models.CharField(max_length=80)
     timeout_s = models.PositiveIntegerField(default=60)
+    waits = models.BooleanField(default=False)
     status = models.CharField(max_length=16, choices=RunStatus, default=RunStatus.QUEUED)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     queued_at = models.DateTimeField()

@@ -52,6 +52,7 @@ def run(request: HtmxRequest, execution: int, position: int, command: int, numbe
             by=request.user,
             values=chosen(opened),
             confirmation=_confirmation(request, asked.gate),
+            waits=request.POST.get("until") == "holds",
         )
     except REFUSALS as error:
         return _again(request, opened, command, str(error))

@@ -15,7 +15,7 @@ from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
-from runbooks import addresses, crossings, needed, output, page_queries, runner, step_views, walk
+from runbooks import addresses, crossings, needed, output, page_queries, runner, step_views, variables, walk
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -88,13 +88,15 @@ class Walk:
 
     @cached_property
     def step(self) -> step_views.StepView:
+        given = variables.of(self.execution.environment)
         return step_views.step_view(
             self.execution,
             self.runs,
             position=self.position,
             attempts=page_queries.attempts(self.runs[self.position]),
             labels=page_queries.alert_labels(self.incident) if self.incident else {},
-            provided=frozenset(runner.provided_names(self.execution.environment)),
+            provided=frozenset(given.values),
+            targets=frozenset(given.places),
             runnable=frozenset(executors),
             there=needed.programs_there(runner.queue_of(self.execution.environment)),
             links=crossings.of(self.execution),
@@ -123,6 +125,8 @@ class Walk:
         run = command.latest
         if run is None or run.status not in _ENDED or not any(item.assertion for item in command.expected):
             return command.expected
+        if run.waits:
+            return step_views.waited(command.expected, run.status == RunStatus.SUCCEEDED)
         return step_views.judged(command.expected, output.beginning(run=run, limit=JUDGED_BYTES), run.exit_code)
 
     @property

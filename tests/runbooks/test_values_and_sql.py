@@ -84,13 +84,6 @@ def test_sql_runs_and_reading_stays_reading(console: Walk) -> None:
     wait_all_gone()
 
 
-@pytest.mark.django_db(transaction=True)
-def test_sql_without_a_database_is_not_started() -> None:
-    run = run_now(walk(command("SELECT 1", kind="sql")))
-    assert run.status == "not_started"
-    assert "no PostgreSQL target" in run.reason
-
-
 @pytest.mark.parametrize(
     ("script", "program"),
     [

@@ -163,8 +163,8 @@ def test_without_a_worker_nothing_is_queued() -> None:
 
 
 def test_kinds_that_nothing_runs_are_refused() -> None:
-    place = walk(command("up == 0", kind="promql"))
-    with pytest.raises(Refused, match="does not run promql"):
+    place = walk(command("POOL=20", kind="env"))
+    with pytest.raises(Refused, match="does not run env"):
         request(place)
 
 

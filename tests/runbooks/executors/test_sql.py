@@ -1,13 +1,15 @@
 """SQL against a real PostgreSQL: what is printed, what is refused, what is undone."""
 
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from django.conf import settings
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from checks.probes import Place
 from runbooks.executors import CannotStart, executors, sql_wall
@@ -79,6 +81,20 @@ def test_many_rows_are_counted_and_the_first_are_shown(capsys: pytest.CaptureFix
     assert printed.out.count("\n") < 1010
     assert "(the first 1,000 of 25,000 rows)" in printed.out
     assert "LIMIT" in printed.err
+
+
+def test_a_huge_value_is_cut_and_its_length_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("SELECT repeat('ab', 5000000) AS much, repeat('c', 3000) AS more, repeat('d', 2000) AS whole") == 0
+    printed = capsys.readouterr().out
+    assert "ab… (10,000,000 in all)" in printed and "cc… (3,000 in all)" in printed
+    assert "d" * 2000 in printed and len(printed) < 30_000
+
+
+def test_options_of_the_address_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    address = make_conninfo(settings.DATABASE_URL, options="-c search_path=shop_schema")
+    assert run("SHOW search_path; SHOW lock_timeout", place={"postgres": Place(address)}) == 0
+    printed = capsys.readouterr().out
+    assert "shop_schema" in printed and "10s" in printed
 
 
 def test_what_only_reads_cannot_write(capsys: pytest.CaptureFixture[str]) -> None:
@@ -254,3 +270,62 @@ def test_the_session_says_whose_it_is(capsys: pytest.CaptureFixture[str]) -> Non
 def test_the_call_has_no_other_environment_than_the_job() -> None:
     made = job("SELECT 1", "sql", place=HERE, env={"REGION": "eu"})
     assert executors["sql"](made).env == {"REGION": "eu"}
+
+
+_ATTACKS = r"""
+INSERT INTO shop_orders VALUES (666, 'attack')
+UPDATE shop_orders SET buyer = 'attack'
+DELETE FROM shop_orders
+TRUNCATE shop_orders
+DROP TABLE shop_orders
+ALTER TABLE shop_orders ADD attack int
+CREATE TABLE attack (a int)
+SELECT 1 AS a INTO attack
+CREATE TABLE attack AS SELECT 1
+WITH x AS (INSERT INTO shop_orders VALUES (667, 'attack') RETURNING 1) SELECT * FROM x
+COPY (SELECT 1) TO PROGRAM 'touch {canary}'
+COPY shop_orders TO '{canary}'
+COPY shop_orders FROM PROGRAM 'touch {canary}; echo 9,x,1'
+SELECT lo_export(lo_from_bytea(0, 'x'), '{canary}')
+SELECT pg_file_write('{canary}', 'x', false)
+DO $$ BEGIN INSERT INTO shop_orders VALUES (668, 'attack'); END $$
+DO $$ BEGIN EXECUTE 'COPY (SELECT 1) TO PROGRAM ''touch {canary}'''; END $$
+SELECT query_to_xml('INSERT INTO shop_orders VALUES (669, ''attack'') RETURNING 1', true, true, '')
+SET TRANSACTION READ WRITE; INSERT INTO shop_orders VALUES (670, 'attack')
+SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE; INSERT INTO shop_orders VALUES (671, 'attack')
+SET default_transaction_read_only TO off; COMMIT; INSERT INTO shop_orders VALUES (672, 'attack')
+BEGIN READ WRITE; INSERT INTO shop_orders VALUES (673, 'attack'); COMMIT
+ROLLBACK; START TRANSACTION READ WRITE; INSERT INTO shop_orders VALUES (674, 'attack'); COMMIT
+SET ROLE postgres; INSERT INTO shop_orders VALUES (675, 'attack')
+\! touch {canary}
+\copy shop_orders to program 'touch {canary}'
+SELECT 'touch {canary}' \g | sh
+EXPLAIN ANALYZE INSERT INTO shop_orders VALUES (676, 'attack')
+PREPARE p AS INSERT INTO shop_orders VALUES (677, 'attack'); EXECUTE p
+COMMIT AND CHAIN; SET TRANSACTION READ WRITE; INSERT INTO shop_orders VALUES (678, 'attack')
+""".strip().splitlines()
+_WRAPS = ("{}", "SELECT 1; {}", "/* a /* b */ ; */ {}", "-- a\n{}", "COMMIT;\n{}", "SELECT E'\\';' ; {}")
+
+
+def test_attacks_by_a_superuser_on_what_reads_leave_no_mark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Stacked statements, programs, files, other transactions: with the strongest rights that there are."""
+    canary = tmp_path / "canary"
+    tmp_path.chmod(0o777)
+    superuser = make_conninfo(
+        os.environ["ERPOPS_TEST_ADMIN_URL"], dbname=conninfo_to_dict(settings.DATABASE_URL)["dbname"]
+    )
+    tried = 0
+    for attack in _ATTACKS:
+        for wrap in _WRAPS:
+            tried += 1
+            try:
+                ended = run(wrap.format(attack.format(canary=canary)), place={"postgres": Place(superuser)})
+            except CannotStart:
+                continue
+            assert ended == 1, (attack, wrap, capsys.readouterr())
+    assert tried >= 150
+    assert not canary.exists() and count() == 3
+    with psycopg.connect(settings.DATABASE_URL) as connection:
+        assert connection.execute("SELECT to_regclass('attack')").fetchone() == (None,)
+        columns = connection.execute("SELECT * FROM shop_orders WHERE buyer = 'attack'")
+        assert columns.fetchall() == [] and len(columns.description or []) == 3

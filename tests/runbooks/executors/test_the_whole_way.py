@@ -9,7 +9,9 @@ from django.conf import settings
 from checks.choices import TargetKind
 from checks.models import Target
 from runbooks import runner
+from runbooks.refusals import Refused
 from tests.runbooks.builders import Walk, command, output_of, walk
+from tests.runbooks.executors.speakers import PASSWORD, TOKEN, USER, Elasticsearch, Loki, Service, speaking
 from tests.runbooks.running import begin, ended, run_now, until, wait_all_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +26,7 @@ def _nothing_left(transactional_db: None) -> Iterator[None]:
 def target(place: Walk, kind: TargetKind, address: str, credential: str = "") -> None:
     """Register a target in the walk's environment."""
     Target.objects.create(
-        name=kind.label, kind=kind, address=address, credential=credential, environment=place.execution.environment
+        name=kind.value, kind=kind, address=address, credential=credential, environment=place.execution.environment
     )
 
 
@@ -65,3 +67,55 @@ def test_sql_that_is_stopped_is_cancelled_on_the_server() -> None:
     run = ended(run)
     assert run.status == "stopped"
     until(lambda: not sessions_of(run.pk))
+
+
+def test_requests_and_queries_reach_the_targets_of_their_environment() -> None:
+    place = walk(
+        command("GET /health", kind="request"),
+        command('{app="one"}', kind="logql"),
+        command("level:ERROR", kind="lucene"),
+    )
+    with speaking(Service) as service, speaking(Loki) as loki, speaking(Elasticsearch) as elastic:
+        target(place, TargetKind.HTTP, service.url)
+        target(place, TargetKind.LOKI, loki.url, TOKEN)
+        target(place, TargetKind.ELASTIC, elastic.url, f"{USER}:{PASSWORD}")
+        runs = [run_now(place, index) for index in range(3)]
+    assert [run.status for run in runs] == ["succeeded"] * 3
+    printed = [output_of(run).decode() for run in runs]
+    assert '"status": "ok"' in printed[0] and "timeout 0" in printed[1] and "payment 0 failed" in printed[2]
+    assert place.statuses() == ["passed"]
+
+
+def test_a_request_that_hangs_is_stopped_at_once() -> None:
+    place = walk(command("GET /health", kind="request"))
+    with speaking(Service) as service:
+        service.hold.set()
+        target(place, TargetKind.HTTP, service.url)
+        run = begin(place)
+        until(lambda: service.asked)
+        runner.stop(run=run, by=place.user)
+        run = ended(run)
+    assert (run.status, run.exit_code) == ("stopped", 143)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "wanted"),
+    [
+        ("sql", "SELECT 1", "PostgreSQL"),
+        ("promql", "up", "Prometheus"),
+        ("logql", '{app="x"}', "Loki"),
+        ("lucene", "level:ERROR", "Elasticsearch"),
+        ("request", "GET /_cat/indices", "Elasticsearch"),
+        ("request", "GET /health", "HTTP service"),
+    ],
+)
+def test_without_its_target_a_command_is_blocked_before_it_starts(kind: str, text: str, wanted: str) -> None:
+    place = walk(command(text, kind=kind))
+    with pytest.raises(Refused, match=f"no {wanted} target"):
+        runner.request(step_run=place.step(), command=0, by=place.user)
+
+
+def test_a_value_that_its_place_cannot_take_is_refused_before_it_starts() -> None:
+    place = walk(command("GET /users/<name>", kind="request", parameters=[{"name": "name"}]))
+    with pytest.raises(Refused, match="another address"):
+        runner.request(step_run=place.step(), command=0, by=place.user, values={"name": ".."})

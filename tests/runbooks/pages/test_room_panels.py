@@ -8,12 +8,13 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
+from checks.models import Target
 from erpops import clock
 from incidents import lifecycle
 from incidents.models import Environment, Incident, TimelineEvent
 from runbooks import addresses, executions
 from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun
-from tests.runbooks.pages.conftest import DISK, HTMX, at, shelve
+from tests.runbooks.pages.conftest import DISK, HTMX, at, command, compiled, phase, shelve, step
 
 SignIn = Callable[[User], Client]
 
@@ -39,6 +40,10 @@ def ended(execution: Execution, position: int, how: str, command: int = 0) -> Co
     )  # fmt: skip
     executions.follow_runs(step_run=step_run)
     return run
+
+
+def walked_by(user: User, incident: Incident, runbook: Runbook) -> Execution:
+    return executions.start(runbook=runbook, incident=incident, environment=incident.environment, by=user)
 
 
 def test_matches_are_shown_with_their_reasons_and_a_start_button(
@@ -97,6 +102,37 @@ def test_a_read_runs_with_one_click_and_a_second_click_finds_it(browser: Client,
     assert CommandRun.objects.count() == 1
     assert 'id="act-0" hx-swap-oob="true"' in answer
     assert "Stop" in answer
+
+
+def test_what_reads_and_can_be_judged_can_be_waited_for(browser: Client, operator: User, incident: Incident) -> None:
+    expected = {"text": "Running", "line": 2, "assertion": {"op": "contains", "value": "Running"}}
+    look = step("Look", command("kubectl get pods", expected=[expected]), command("df -h"))
+    execution = walked_by(operator, incident, shelve(compiled(phase("diagnosis", look)), slug="pods"))
+    page = browser.get(at(execution, 0), headers=HTMX).content.decode()
+    assert 'id="wait-0" name="until" value="holds"' in page
+    assert 'id="wait-1"' not in page
+    refused = browser.post(at(execution, 0, "command_run", 1), {"until": "holds"}, headers=HTMX)
+    assert refused.status_code == 409 and "can be waited for" in refused.content.decode()
+    browser.post(at(execution, 0, "command_run", 0), {"until": "holds"}, headers=HTMX)
+    run = CommandRun.objects.get()
+    assert run.waits and run.timeout_s > 300
+    CommandRun.objects.update(status="succeeded", exit_code=0)
+    shown = browser.get(at(execution, 0), headers=HTMX).content.decode()
+    assert "It held at the last try" in shown
+
+
+def test_a_command_without_its_target_says_which_to_register(
+    browser: Client, operator: User, incident: Incident
+) -> None:
+    look = step("Look", command("up == 0", kind="promql"), command("GET /health", kind="request"))
+    execution = walked_by(operator, incident, shelve(compiled(phase("diagnosis", look)), slug="metrics"))
+    page = browser.get(at(execution, 0), headers=HTMX).content.decode()
+    assert "no Prometheus target" in page and "no HTTP service target" in page
+    Target.objects.create(
+        name="metrics", kind="prometheus", address="http://127.0.0.1:9090", environment=execution.environment
+    )
+    page = browser.get(at(execution, 0), headers=HTMX).content.decode()
+    assert "no Prometheus target" not in page and at(execution, 0, "command_run", 0) in page
 
 
 def test_a_change_is_asked_about_first(browser: Client, execution: Execution) -> None:
