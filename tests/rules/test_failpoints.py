@@ -22,7 +22,7 @@ def places(found: list[Module]) -> Counter[str]:
         for call in calls(module):
             if isinstance(call.func, ast.Name) and call.func.id == "failpoint":
                 [given] = call.args
-                names[given.value if isinstance(given, ast.Constant) else "?"] += 1
+                names[str(given.value) if isinstance(given, ast.Constant) else "?"] += 1
     return names
 
 
