@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,3 +23,14 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Tests that commit end with TRUNCATE, which the audit table refuses: lift that one trigger."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute("ALTER TABLE erpops_auditentry DISABLE TRIGGER audit_no_truncate")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests that break things have counted, over all processes that shared the tests."""
+    counts: Counter[str] = Counter()
+    for report in (report for found in terminalreporter.stats.values() for report in found):
+        if getattr(report, "when", "") == "teardown":
+            counts.update(dict(report.user_properties).get("faults", {}))
+    if counts:
+        terminalreporter.section("faults: the database compared with the world")
+        terminalreporter.write_line(" · ".join(f"{name} {number}" for name, number in counts.items()))

@@ -11,14 +11,50 @@ from urllib.parse import quote
 
 import pytest
 import redis
+from django.conf import settings
 from django.db import connection
 
 from erpops import beats
 from tests.clock import clock
+from tests.faults.invariants import judge
+from tests.faults.world import World
 from tests.runbooks.running import until, wait_all_gone
 
 __all__ = ["clock"]
 _ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def url_of_tests() -> str:
+    """The database of the tests, as another process reaches it."""
+    database = connection.settings_dict
+    login = f"{quote(database['USER'])}:{quote(database['PASSWORD'])}"
+    return f"postgresql://{login}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    """The ledgers of what really happened."""
+    return World(tmp_path, settings.DATABASE_URL)
+
+
+@pytest.fixture(autouse=True)
+def _judged(request: pytest.FixtureRequest, world: World) -> Iterator[None]:
+    """After every test: the database, whichever it was, says the same as the world."""
+    in_process = request.node.get_closest_marker("django_db") is not None
+    stack = request.getfixturevalue("stack") if "stack" in request.fixturenames else None
+    if in_process:
+        request.getfixturevalue("transactional_db")
+    yield
+    if in_process:
+        wait_all_gone()
+        verdict = judge(database_url=url_of_tests(), world=world, data=Path(settings.DATA_DIR), within=5)
+    elif stack is not None:
+        # A page whose sender died is sent again when its lease is over.
+        verdict = judge(database_url=stack.services()["database_url"], world=world, data=stack.data, within=60)
+    else:
+        return
+    request.node.user_properties.append(("faults", dict(verdict.counts)))
+    assert not verdict.violations, "\n".join(verdict.violations)
 
 
 class Worker:
@@ -26,14 +62,11 @@ class Worker:
 
     def __init__(self, log: Path, *, concurrency: int) -> None:
         self.log = log
-        database = connection.settings_dict
-        login = f"{quote(database['USER'])}:{quote(database['PASSWORD'])}"
-        url = f"postgresql://{login}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "worker", "--queues", "env.test", "--concurrency", str(concurrency)],
                 cwd=_ROOT,
-                env={**os.environ, "DATABASE_URL": url, "ERPOPS_ROLE": "worker"},
+                env={**os.environ, "DATABASE_URL": url_of_tests(), "ERPOPS_ROLE": "worker"},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -1,0 +1,87 @@
+"""Every place where something can die, for every kind of command: what the labels say is what happened."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from runbooks import runner
+from runbooks.executors import executors
+from runbooks.models import CommandRun
+from tests.clock import Clock
+from tests.faults.deeds import DEEDS, ONLY_LOOK, Deed
+from tests.faults.standins import ask, deliver, need_program, seen_by_the_engine, wait_ended, walk_of_deeds
+from tests.faults.world import World
+from tests.runbooks.running import wait_all_gone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Kills of each kind of command at each place that `make test-full` makes.
+FULL = 25
+KILLED = -9
+
+
+@dataclass(frozen=True)
+class Expected:
+    """After a death: is the true end known, how often may the command have been executed, how does the worker end."""
+
+    known: bool
+    executed: tuple[int, ...]
+    worker: int = 0
+    # What was kept of its output must be shown.
+    output: bool = False
+
+
+CRASHES = {
+    "claim.before_commit": Expected(True, (1,), worker=KILLED, output=True),
+    "claim.committed": Expected(False, (0,), worker=KILLED),
+    "start.committed": Expected(False, (0,), worker=KILLED),
+    "supervisor.forked": Expected(True, (1,), worker=KILLED, output=True),
+    "command.before_spawn": Expected(False, (0,)),
+    "command.spawned": Expected(False, (0, 1)),
+    "output.kept": Expected(False, (0, 1), output=True),
+    "command.ended": Expected(False, (1,), output=True),
+    "end.on_disk": Expected(True, (1,), output=True),
+    "end.before_commit": Expected(True, (1,), output=True),
+    "end.committed": Expected(True, (1,), output=True),
+}
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[str]:
+    with world.server() as address:
+        yield address
+
+
+@pytest.mark.parametrize("kind", sorted(executors))
+def test_every_kind_of_command_has_a_deed(kind: str) -> None:
+    if kind not in DEEDS and kind not in ONLY_LOOK:
+        pytest.skip(f"{kind} is not among tests/faults/deeds.py, so nothing dies while it runs")
+
+
+@pytest.mark.parametrize("times", [1, pytest.param(FULL, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize("point", CRASHES)
+def test_a_death_at_any_place_leaves_the_truth(point: str, times: int, world: World, server: str, clock: Clock) -> None:
+    deeds = [deed for kind, deed in DEEDS.items() if executors.get(kind)]
+    for deed in deeds:
+        need_program(deed)
+    place = walk_of_deeds(world, server, deeds)
+    expected = CRASHES[point]
+    for _ in range(times):
+        runs = [ask(world, place, deeds, index) for index in range(len(deeds))]
+        assert wait_ended([deliver(run, armed=f"{point}:1") for run in runs]) == [expected.worker] * len(runs)
+        wait_all_gone()
+        # The message comes again, and again.
+        wait_ended([deliver(run) for run in runs for _ in range(2)])
+        for deed, run in zip(deeds, seen_by_the_engine(runs, clock), strict=True):
+            _require(expected, deed, run, world)
+            if run.status == "outcome_unknown":
+                runner.settle_unknown(run=run, verdict="not_done", by=place.user)
+
+
+def _require(expected: Expected, deed: Deed, run: CommandRun, world: World) -> None:
+    done = world.effects()[run.pk]
+    known = "succeeded" if deed.exit_code == 0 else "failed"
+    assert run.status == (known if expected.known else "outcome_unknown"), (deed.kind, run.reason)
+    assert done in expected.executed, deed.kind
+    assert bool(run.output_seq) or not expected.output, f"what {deed.kind} had written is not shown"

@@ -1,0 +1,158 @@
+"""Processes that stand still for longer than their lease, and wake: what they do then changes nothing."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from erpops import pids
+from runbooks import reaper, runner, spool
+from runbooks import supervisor as supervising
+from runbooks.models import CommandRun
+from tests.clock import Clock
+from tests.faults.deeds import DEEDS
+from tests.faults.standins import (
+    ask,
+    deliver,
+    in_child,
+    need_program,
+    seen_by_the_engine,
+    settled,
+    wait_ended,
+    wait_stopped,
+    walk_of_deeds,
+)
+from tests.faults.world import World
+from tests.runbooks.running import now, until, wait_all_gone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Pauses at each place that `make test-full` makes.
+FULL = 20
+TIMES = [1, pytest.param(FULL, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
+KINDS = ["shell", "sql"]
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[str]:
+    with world.server() as address:
+        yield address
+
+
+@pytest.fixture(autouse=True)
+def _patience_is_short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The lease runs out by the database's clock, which tests move; how long a process may stand still does not."""
+    monkeypatch.setattr(supervising, "LEASE_LOST_S", 0.4)
+    monkeypatch.setattr(reaper, "CLEAR_EVERY_S", 0.0)
+    # So may a transaction; the value of the settings is scaled down for the processes to be forked.
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "options", "-c idle_in_transaction_session_timeout=500")
+    yield
+    for run_id in spool.run_ids():
+        pids.signal_same(*pids.read_identity(spool.root() / str(run_id) / "supervisor.pid"), signal.SIGCONT)
+
+
+def stopped_supervisor(run: CommandRun) -> int:
+    """The pid of the supervisor of an attempt, once it stands still."""
+    path = spool.root() / str(run.pk) / "supervisor.pid"
+    until(path.exists)
+    pid, _ = pids.read_identity(path)
+    wait_stopped(pid)
+    return pid
+
+
+def reaped(runs: list[CommandRun], clock: Clock) -> list[CommandRun]:
+    """As the engine sees them when their leases are over, while their processes still stand still."""
+    clock.advance(seconds=30)
+    return settled(runs)
+
+
+@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize("point", ["claim.committed", "start.committed"])
+def test_a_worker_that_wakes_after_its_lease_starts_nothing(
+    point: str, times: int, world: World, server: str, clock: Clock
+) -> None:
+    deeds = [DEEDS[kind] for kind in KINDS]
+    for deed in deeds:
+        need_program(deed)
+    place = walk_of_deeds(world, server, deeds)
+    for _ in range(times):
+        runs = [ask(world, place, deeds, index) for index in range(len(deeds))]
+        sleepers = [deliver(run, armed=f"{point}:1:stop") for run in runs]
+        for pid in sleepers:
+            wait_stopped(pid)
+        for run in reaped(runs, clock):
+            assert run.status == "outcome_unknown"
+            runner.settle_unknown(run=run, verdict="not_done", by=place.user)
+        # A person has decided and runs them again; only then the sleepers wake.
+        again = [ask(world, place, deeds, index) for index in range(len(deeds))]
+        wait_ended([deliver(run) for run in again])
+        for pid in sleepers:
+            os.kill(pid, signal.SIGCONT)
+        assert wait_ended(sleepers) == [0] * len(sleepers)
+        wait_all_gone()
+        assert [now(run).status for run in runs] == ["failed"] * len(runs)
+        assert [world.effects()[run.pk] for run in [*runs, *again]] == [0] * len(runs) + [1] * len(again)
+
+
+@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize("point", ["command.before_spawn", "command.spawned", "output.kept", "end.on_disk"])
+def test_a_supervisor_that_wakes_after_its_lease_changes_no_label_but_to_the_truth(
+    point: str, times: int, world: World, server: str, clock: Clock
+) -> None:
+    deeds = [DEEDS[kind] for kind in KINDS]
+    for deed in deeds:
+        need_program(deed)
+    place = walk_of_deeds(world, server, deeds)
+    for _ in range(times):
+        runs = [ask(world, place, deeds, index) for index in range(len(deeds))]
+        workers = [deliver(run, armed=f"{point}:1:stop") for run in runs]
+        sleepers = [stopped_supervisor(run) for run in runs]
+        seen = reaped(runs, clock)
+        assert {run.status for run in seen} <= {"outcome_unknown", "failed", "succeeded"}
+        for run, pid in zip(seen, sleepers, strict=True):
+            # What ran under a supervisor that stood still was ended before anybody was told.
+            assert not [below for below in pids.descendants(pid) if pids.started_at(below)], run
+            os.kill(pid, signal.SIGCONT)
+        assert wait_ended(workers) == [0] * len(workers)
+        wait_all_gone()
+        reaper.tend_spools()
+        for run in map(now, runs):
+            done = world.effects()[run.pk]
+            if point == "command.before_spawn":
+                assert (run.status, done) == ("not_started", 0), "the supervisor knew, so everybody knows now"
+            elif point == "end.on_disk":
+                assert run.status in {"succeeded", "failed"}
+            else:
+                assert run.status == "outcome_unknown"
+            assert not spool.Spool(run.pk).exists()
+            if run.status == "outcome_unknown":
+                runner.settle_unknown(run=run, verdict="not_done", by=place.user)
+
+
+def test_an_engine_that_dies_while_it_cleans_up_is_followed_by_the_next(
+    world: World, server: str, clock: Clock
+) -> None:
+    deeds = [DEEDS["shell"]]
+    run = ask(world, walk_of_deeds(world, server, deeds), deeds, 0)
+    assert wait_ended([deliver(run, armed="start.committed:1")]) == [-signal.SIGKILL]
+    clock.advance(seconds=30)
+    assert wait_ended([in_child(reaper.tick, armed="reaper.claimed:1")]) == [-signal.SIGKILL]
+    assert now(run).status == "running"
+    [run] = seen_by_the_engine([run], clock)
+    assert (run.status, world.effects()[run.pk]) == ("outcome_unknown", 0)
+
+
+def test_an_attempt_whose_bell_was_never_rung_is_found(world: World, server: str, clock: Clock) -> None:
+    deeds = [DEEDS["shell"]]
+    place = walk_of_deeds(world, server, deeds)
+    asking = in_child(lambda: ask(world, place, deeds, 0), armed="bell.before_ring:1")
+    assert wait_ended([asking]) == [-signal.SIGKILL]
+    run = CommandRun.objects.get()
+    world.promise(run.pk, run.values["attempt"], 3)
+    assert (run.status, reaper.tick()) == ("queued", 0)
+    clock.advance(seconds=4)
+    assert reaper.tick() == 1, "the engine rings again"
+    wait_ended([deliver(run)])
+    assert now(run).exit_code == 3
