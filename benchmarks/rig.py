@@ -1,6 +1,7 @@
 """A durable embedded stack for one benchmark run, and the table that it prints."""
 
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -45,9 +46,19 @@ def paired(raw: Callable[[], float], ours: Callable[[], float], *, rounds: int =
 
     Machines drift from minute to minute, so only the ratio within a pair means anything.
     """
-    pairs = [(raw(), ours()) for _ in range(rounds)]
+    return median_of_pairs([(raw(), ours()) for _ in range(rounds)])
+
+
+def median_of_pairs(pairs: list[tuple[float, float]]) -> tuple[float, float, float]:
+    """Medians of raw, of ours and of the ratios ours/raw."""
     middle = statistics.median
     return middle(r for r, _ in pairs), middle(o for _, o in pairs), middle(o / r for r, o in pairs)
+
+
+def many_descriptors() -> None:
+    """Allow this process as many open files as the machine lets it have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Rig:
@@ -87,6 +98,11 @@ class Rig:
         """Run a management command; what it printed."""
         command = [sys.executable, "manage.py", *arguments]
         return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+    def web_memory(self) -> int:
+        """Bytes of memory that the web process has for itself."""
+        assert self._web is not None
+        return int(Path(f"/proc/{self._web.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def serve(self) -> None:
         """Start the web process and wait for it."""

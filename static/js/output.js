@@ -5,15 +5,28 @@
 // The lines in the document have no hole: what would leave one begins the document anew.
 
 const MOST = 2_000;
-const BLOCK = 100;
-const FRAME_CHARS = 16_000;
+const BLOCK = 50;
+const FRAME_CHARS = 8_000;
 const SEAM = "</div><div";
 const SEAM_AT = "</div>".length;
 const BACKLOG_CHARS = 600_000;
 const NEAR_PX = 400;
 const viewers = new Map();
 
+const frame = () => new Promise(requestAnimationFrame);
 const numberOf = (line) => Number(line?.dataset.n ?? 0);
+
+// `html` cut between lines, so that one frame never parses more than it can afford.
+function cut(html) {
+  const pieces = [];
+  let from = 0;
+  for (let at = html.indexOf(SEAM, FRAME_CHARS); at > 0; at = html.indexOf(SEAM, from + FRAME_CHARS)) {
+    pieces.push(html.slice(from, at + SEAM_AT));
+    from = at + SEAM_AT;
+  }
+  pieces.push(html.slice(from));
+  return pieces;
+}
 
 function linesOf(html) {
   const template = document.createElement("template");
@@ -21,13 +34,20 @@ function linesOf(html) {
   return [...template.content.querySelectorAll(".ol")];
 }
 
-// Lines stand in blocks: adding and removing then lays out a block, not two thousand lines.
+// Lines stand in blocks, and a block that is out of sight is not laid out: the browser only has to know
+// how high it is (output.css).
+function fill(block, lines) {
+  block.append(...lines);
+  block.style.setProperty("--lines", block.childElementCount);
+  return block;
+}
+
 function blocksOf(lines) {
   const blocks = [];
   for (let at = 0; at < lines.length; at += BLOCK) {
     const block = document.createElement("div");
-    block.append(...lines.slice(at, at + BLOCK));
-    blocks.push(block);
+    block.className = "ob";
+    blocks.push(fill(block, lines.slice(at, at + BLOCK)));
   }
   return blocks;
 }
@@ -89,13 +109,7 @@ class Viewer {
 
   take(html) {
     this.backlog += html.length;
-    // Cut between lines, so that one frame never parses more than it can afford.
-    let from = 0;
-    for (let cut = html.indexOf(SEAM, FRAME_CHARS); cut > 0; cut = html.indexOf(SEAM, from + FRAME_CHARS)) {
-      this.queue.push(html.slice(from, cut + SEAM_AT));
-      from = cut + SEAM_AT;
-    }
-    this.queue.push(from ? html.slice(from) : html);
+    this.queue.push(...cut(html));
     // Only the tail will be kept, so a flood is not parsed in full.
     while (this.following && this.backlog > BACKLOG_CHARS && this.queue.length > 1) {
       this.backlog -= this.queue.shift().length;
@@ -158,9 +172,9 @@ class Viewer {
 
   add(fresh) {
     const open = this.log.lastElementChild;
-    const room = open?.matches("div:not(.ol)") ? Math.max(0, BLOCK - open.childElementCount) : 0;
-    if (room) open.append(...fresh.splice(0, room));
-    this.log.append(...blocksOf(fresh));
+    const room = open?.matches(".ob") ? Math.max(0, BLOCK - open.childElementCount) : 0;
+    this.log.append(...blocksOf(fresh.slice(room)));
+    if (room) fill(open, fresh.slice(0, room));
   }
 
   put(lines) {
@@ -212,8 +226,8 @@ class Viewer {
 
   async follow() {
     if (this.behind && this.linesUrl) {
-      await this.load({}, (lines) => {
-        this.put(lines);
+      await this.load({}, (html) => {
+        this.put(linesOf(html));
         this.behind = false;
         this.newest = Math.max(this.newest, numberOf(this.last));
       });
@@ -244,7 +258,7 @@ class Viewer {
       for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
       const response = await fetch(url, { headers: { "HX-Request": "true" } });
       if (!response.ok || response.redirected) throw new Error(`lines: ${response.status}`);
-      use(linesOf(await response.text()));
+      await use(await response.text());
       this.drawn();
     } catch {
       this.note("Some lines could not be loaded. Scroll to try again.");
@@ -281,24 +295,31 @@ class Viewer {
   earlier() {
     const first = numberOf(this.lines[0]);
     if (first <= 1) return undefined;
-    return this.load({ before: first }, (found) => {
-      const lines = found.filter((line) => numberOf(line) < first);
-      const height = this.log.scrollHeight;
-      this.lines[0].parentElement.before(...blocksOf(lines));
-      this.offerEarlier();
-      this.log.scrollTop += this.log.scrollHeight - height;
-      this.trimBottom();
+    return this.load({ before: first }, async (html) => {
+      const pieces = cut(html);
+      while (pieces.length) {
+        await frame();
+        const lines = linesOf(pieces.pop());
+        const height = this.log.scrollHeight;
+        this.lines[0].parentElement.before(...blocksOf(lines));
+        this.offerEarlier();
+        this.log.scrollTop += this.log.scrollHeight - height;
+        this.trimBottom();
+      }
     });
   }
 
   later() {
     const end = numberOf(this.last);
     // The last line may have been unfinished when it was read: it comes again.
-    return this.load({ after: Math.max(0, end - 1) }, (found) => {
-      this.add(this.join(found));
-      const height = this.log.scrollHeight;
-      this.trimTop();
-      this.log.scrollTop -= height - this.log.scrollHeight;
+    return this.load({ after: Math.max(0, end - 1) }, async (html) => {
+      for (const piece of cut(html)) {
+        await frame();
+        this.add(this.join(linesOf(piece)));
+        const height = this.log.scrollHeight;
+        this.trimTop();
+        this.log.scrollTop -= height - this.log.scrollHeight;
+      }
       this.newest = Math.max(this.newest, numberOf(this.last));
       this.behind = numberOf(this.last) < this.newest;
     });
@@ -309,8 +330,8 @@ class Viewer {
     this.stop(true);
     const there = (number) => this.log.querySelector(`.ol[data-n="${number}"]`);
     if (!there(first) || !there(last)) {
-      await this.load({ before: Math.min(last, first + 300) + 100 }, (lines) => {
-        this.put(lines);
+      await this.load({ before: Math.min(last, first + 300) + 100 }, (html) => {
+        this.put(linesOf(html));
         this.newest = Math.max(this.newest, numberOf(this.last));
         this.behind = true;
       });
