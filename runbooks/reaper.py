@@ -1,4 +1,4 @@
-"""Clean-up after supervisors and doorbells that were lost. Never starts anything.
+"""Clean-up after supervisors and doorbells that were lost. Starts nothing but what was declared repeatable.
 
 An attempt whose lease ran out ends with the truth where this machine's spool has it, and as
 outcome unknown where it does not: then a person decides. Queued attempts are announced again.
@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from erpops import claims
 from erpops.clock import Now, seconds
 from erpops.failpoints import failpoint
-from runbooks import containment, runner, spool, tasks
+from runbooks import containment, runner, settling, spool, tasks
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.models import CommandRun
 from runbooks.runner import Outcome
@@ -40,7 +40,7 @@ _next_clearing = 0.0
 
 def tick() -> int:
     """One round; how many attempts were settled or announced again."""
-    acted = _settle_expired() + _ring_again()
+    acted = _settle_expired() + settling.repeat_lost() + _ring_again()
     tend_spools()
     return acted
 
@@ -146,9 +146,9 @@ def _tend(here: Spool) -> None:
     if run is not None and run.status == RunStatus.OUTCOME_UNKNOWN:
         # The supervisor lived on without the database, or the engine cannot see this machine's disk.
         end = _end_in(here)
-        _record_output(run, here, end, partial(runner.record_late, run=run))
+        _record_output(run, here, end, partial(settling.record_late, run=run))
         if end is not None:
-            runner.learn(run=run, outcome=_outcome(end))
+            settling.learn(run=run, outcome=_outcome(end))
     here.remove()
 
 

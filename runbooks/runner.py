@@ -1,4 +1,4 @@
-"""Running commands: the only writer of CommandRun.
+"""Running commands: with `settling`, the only writer of CommandRun.
 
 A request checks the gate and freezes script, values and target under a digest; from then on the row
 is the truth and every message about it only a doorbell. The claim is committed before anything
@@ -112,45 +112,13 @@ def stop(*, run: CommandRun, by: User) -> None:
     with transaction.atomic():
         reason = f"Stopped by {by.get_username()} before it started."
         if RUN.move(run, to=R.STOPPED, only_from={R.QUEUED}, stop_requested_at=Now(), ended_at=Now(), reason=reason):
-            _told_end(run)
+            told_end(run)
             return
         asked = CommandRun.objects.filter(pk=run.pk, status__in=[R.CLAIMED, R.RUNNING], stop_requested_at=None)
         if asked.update(stop_requested_at=Now()):
             run.refresh_from_db(fields=["stop_requested_at", "status"])
-            executions.tell_step(
-                run.step_run, "command.stopping", f"asked to stop `{_short(run.text)}`", by, run=run.pk
-            )
+            executions.tell_step(run.step_run, "command.stopping", f"asked to stop `{short(run.text)}`", by, run=run.pk)
             nudge(f"run:{run.pk}")
-
-
-def settle_unknown(*, run: CommandRun, verdict: str, by: User, note: str = "") -> None:
-    """A person has checked how an attempt of unknown outcome ended: `done` or `not_done`."""
-    if verdict not in {"done", "not_done"}:
-        raise ValueError(f"The verdict is done or not_done, not {verdict!r}.")
-    executions.require_baton(run.step_run.execution, by)
-    word = "done" if verdict == "done" else "not done"
-    to = R.SUCCEEDED if verdict == "done" else R.FAILED
-    with transaction.atomic():
-        reason = f"Outcome unknown; {by.get_username()} checked: {word}. {note}".strip()[:300]
-        if not RUN.move(run, to=to, only_from={R.OUTCOME_UNKNOWN}, reason=reason):
-            return
-        executions.lock(run.step_run)
-        said = f"marked `{_short(run.text)}` as {word}"
-        executions.tell_step(run.step_run, "command.settled", said, by, run=run.pk, verdict=verdict)
-        executions.follow_runs(step_run=run.step_run)
-        nudge(f"run:{run.pk}")
-
-
-def confirm_stopped(*, run: CommandRun, by: User) -> None:
-    """A person has looked: nothing of an attempt with an unconfirmed stop runs any more."""
-    executions.require_baton(run.step_run.execution, by)
-    with transaction.atomic():
-        reason = f"{by.get_username()} checked that nothing of it runs any more."
-        if RUN.move(run, to=R.STOPPED, only_from={R.STOP_UNCONFIRMED}, reason=reason):
-            executions.lock(run.step_run)
-            said = f"confirmed that `{_short(run.text)}` has stopped"
-            executions.tell_step(run.step_run, "command.settled", said, by, run=run.pk, verdict="stopped")
-            executions.follow_runs(step_run=run.step_run)
 
 
 def claim(*, run_id: int, host: str, owner: str) -> CommandRun | None:
@@ -223,29 +191,8 @@ def finish(*, run: CommandRun, outcome: Outcome) -> bool:
         if not rows.update(status=outcome.status, lease_until=None, fence=F("fence") + 1, **values):
             return False
         # Another instance: if this does not commit, the caller's must keep the fence that it holds.
-        _told_end(CommandRun.objects.get(pk=run.pk))
+        told_end(CommandRun.objects.get(pk=run.pk))
         failpoint("end.before_commit")
-    return True
-
-
-def record_late(*, run: CommandRun, chunks: Sequence[OutputChunk], output_bytes: int, dropped_bytes: int) -> None:
-    """What an attempt of unknown outcome had written, found in its spool when its claim was over."""
-    with transaction.atomic():
-        rows = CommandRun.objects.filter(pk=run.pk, status=R.OUTCOME_UNKNOWN, output_seq__lt=chunks[-1].seq)
-        if rows.update(output_seq=chunks[-1].seq, output_bytes=output_bytes, dropped_bytes=dropped_bytes):
-            output.store(chunks=chunks)
-            nudge(f"run:{run.pk}")
-
-
-def learn(*, run: CommandRun, outcome: Outcome) -> bool:
-    """The end of an attempt that was called unknown has turned up in its supervisor's own record."""
-    if outcome.status not in RUN.moves[R.OUTCOME_UNKNOWN]:
-        return False
-    with transaction.atomic():
-        values = {"exit_code": outcome.exit_code, "reason": outcome.reason[:300], "ended_at": outcome.ended_at}
-        if not RUN.move(run, to=outcome.status, only_from={R.OUTCOME_UNKNOWN}, **values):
-            return False
-        _told_end(run)
     return True
 
 
@@ -302,6 +249,8 @@ def _insert(step_run: StepRun, command: int, asked: _Asked, *, by: User, given: 
         queue=queue,
         timeout_s=int(waiting.LIMIT_S + waiting.MARGIN_S) if waits else limit_s(compiled),
         waits=waits,
+        # A disturbance is repeated by nobody but a person.
+        repeatable=bool(compiled.get("repeatable")) and compiled["risk"] in {"read", "change"},
         requested_by=by,
         queued_at=Now(),
         nudged_at=Now(),
@@ -309,7 +258,7 @@ def _insert(step_run: StepRun, command: int, asked: _Asked, *, by: User, given: 
     run.refresh_from_db()
     executions.follow_runs(step_run=step_run)
     details = {"run": run.pk, "risk": run.risk, "attempt": run.attempt, "digest": run.digest, "reason": given.reason}
-    text = f"runs `{_short(run.text)}`" + (" until it holds" if waits else "")
+    text = f"runs `{short(run.text)}`" + (" until it holds" if waits else "")
     text += f": {given.reason}" if given.reason else ""
     executions.tell_step(step_run, "command.requested", text, by, noise=not given.reason, **details)
     transaction.on_commit(lambda: tasks.ring(run.pk, queue), robust=True)
@@ -326,7 +275,8 @@ def _attempts_before(step_run: StepRun, command: int) -> int:
     return last.attempt if last else 0
 
 
-def _told_end(run: CommandRun) -> None:
+def told_end(run: CommandRun) -> None:
+    """Write the end of an attempt into the timeline and its step; part of the transaction that ends it."""
     executions.lock(run.step_run)
     took = (run.ended_at - run.started_at).total_seconds() if run.ended_at and run.started_at else None
     data: dict[str, Any] = {
@@ -339,7 +289,7 @@ def _told_end(run: CommandRun) -> None:
         "reason": run.reason,
         "command": run.command,
     }
-    said = f"`{_short(run.text)}` {in_words(run)}"
+    said = f"`{short(run.text)}` {in_words(run)}"
     executions.tell_step(run.step_run, "command.finished", said, run.requested_by, **data)
     executions.follow_runs(step_run=run.step_run)
     nudge(f"run:{run.pk}")
@@ -436,6 +386,7 @@ def _digest(step_run: StepRun, command: int, script: str, values: Mapping[str, s
     return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """A command in one line of a sentence."""
     line = " ".join(text.split())
     return line if len(line) <= 120 else line[:119] + "…"

@@ -16,7 +16,7 @@ from runbooks.compiler.assertions import judge
 from runbooks.gate import rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, marked, pieces
-from runbooks.walk import PHASES, SETTLED, commands_of, plain, prose_of, state_of, step_of
+from runbooks.walk import PHASES, SETTLED, Decider, commands_of, decider_of, plain, prose_of, state_of, step_of
 
 _FLAGS = {
     "endless": "Never ends by itself; it runs until its time limit.",
@@ -77,6 +77,8 @@ class CommandView:
     runs: list[CommandRun] = field(default_factory=list)
     # It can be tried again until its expected result holds.
     may_wait: bool = False
+    # What the runbook names to find out how it ended.
+    decider: Decider | None = None
     # What the view adds: the latest attempt's output, and whether the page shows another state of it.
     viewer: Any = None
     changed: bool = True
@@ -254,9 +256,10 @@ def step_view(
         level = rung(risk=command["risk"], environment=execution.environment)
         because = _because(command, runnable, there) or targeted.lacking(command, targets, provided)
         runs_of_it = attempts.get(index, ())
-        return _command(
+        shown = _command(
             index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index]
         )
+        return replace(shown, decider=decider_of(run.execution.version.compiled, command)) if shown.unsettled else shown
 
     return StepView(
         run=run,

@@ -69,6 +69,35 @@ def places(compiled: Mapping[str, Any]) -> list[tuple[int, int]]:
     return found
 
 
+@dataclass(frozen=True)
+class Decider:
+    """The command that tells whether another one was done: its text, and where it is walked."""
+
+    text: str
+    position: int
+    index: int
+
+    @property
+    def number(self) -> int:
+        return self.index + 1
+
+    @property
+    def step_number(self) -> int:
+        return self.position + 1
+
+
+def decider_of(compiled: Mapping[str, Any], command: Mapping[str, Any]) -> Decider | None:
+    """What the runbook names to find out how `command` ended, if it names anything."""
+    if not command.get("decided_by"):
+        return None
+    for position, (phase, step) in enumerate(places(compiled)):
+        steps = compiled["phases"][phase]["steps"]
+        for index, other in enumerate(steps[step]["commands"] if step < len(steps) else ()):
+            if other["line"] == command["decided_by"]:
+                return Decider(other["text"], position, index)
+    return None
+
+
 def step_of(compiled: Mapping[str, Any], run: StepRun) -> Mapping[str, Any]:
     """The step that `run` walks; the items and the text of a phase without steps make one of their own."""
     phase = compiled["phases"][run.phase]

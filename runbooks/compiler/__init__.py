@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import runbooks.compiler.nested  # noqa: F401 - completes the table of risk.py
-from runbooks.compiler import accounting, encoding, findings, inline, lint, outline, sections, slices, titles
+from runbooks.compiler import accounting, declared, encoding, findings, inline, lint, outline, sections, slices, titles
 from runbooks.compiler.blocks import Block, parse_blocks, walk
 from runbooks.compiler.context import Context
 from runbooks.compiler.contract import Document, Documents
@@ -57,7 +57,7 @@ def compile_text(text: str | bytes, *, path: str, under: slices.Under | None = N
     document["prose"] = context.prose
     accounting.settle(document, lines)
     notes = [findings.make(1, rule, "info", message) for rule, message in decoded.notes]
-    found = [*notes, *lint.of_document(document, context, root, lines)]
+    found = [*notes, *declared.settle(document, lines), *lint.of_document(document, context, root, lines)]
     live, document["suppressed"] = lint.settle(found, lines)
     document["findings"] = sorted(live, key=lambda f: (f["line"], f["rule"]))
     return document

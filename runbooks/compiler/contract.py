@@ -68,6 +68,9 @@ class Command(TypedDict):
     shares_shell_with: list[int]
     notes: list[Note]
     why: list[Why]
+    # Declared by the document (declared.py): why it may be repeated; the line of the command that tells if it is done.
+    repeatable: NotRequired[str]
+    decided_by: NotRequired[int]
 
 
 class Block(TypedDict):

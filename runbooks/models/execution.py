@@ -132,6 +132,8 @@ class CommandRun(Claimable):
     digest = models.CharField(max_length=64)
     queue = models.CharField(max_length=80)
     timeout_s = models.PositiveIntegerField(default=60)
+    # Its document says why doing it twice does no harm: after an unknown outcome it is run once more by itself.
+    repeatable = models.BooleanField(default=False)
     waits = models.BooleanField(default=False)
     status = models.CharField(max_length=16, choices=RunStatus, default=RunStatus.QUEUED)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

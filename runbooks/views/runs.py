@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access
 from erpops.htmx import HtmxRequest
 from incidents.access import may_operate
-from runbooks import addresses, evidence, output, runner
+from runbooks import addresses, evidence, output, runner, settling
 from runbooks.access import get_run_for
 from runbooks.models import CommandRun
 from runbooks.refusals import Refused
@@ -122,11 +122,13 @@ def settle(request: HtmxRequest, run: int, number: int | None = None, execution:
     verdict = request.POST.get("verdict", "")
     try:
         if verdict == "stopped":
-            runner.confirm_stopped(run=found, by=request.user)
-        elif verdict in {"done", "not_done"}:
-            runner.settle_unknown(run=found, verdict=verdict, by=request.user)
+            settling.confirm_stopped(run=found, by=request.user)
+        elif verdict in settling.VERDICTS:
+            settling.settle_unknown(run=found, verdict=verdict, by=request.user)
         else:
-            return HttpResponse("The verdict is done, not_done or stopped.", status=400, content_type="text/plain")
+            return HttpResponse(
+                "The verdict is done, not_done, again or stopped.", status=400, content_type="text/plain"
+            )
     except REFUSALS as error:
         return walking.leaves(request, walking.refused(opened, error, at=found.command), status=409)
     return walking.leaves(request, walking.again(opened))

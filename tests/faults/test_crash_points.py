@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from runbooks import runner
+from runbooks import settling
 from runbooks.executors import executors
 from runbooks.models import CommandRun
 from tests.clock import Clock
@@ -76,7 +76,7 @@ def test_a_death_at_any_place_leaves_the_truth(point: str, times: int, world: Wo
         for deed, run in zip(deeds, seen_by_the_engine(runs, clock), strict=True):
             _require(expected, deed, run, world)
             if run.status == "outcome_unknown":
-                runner.settle_unknown(run=run, verdict="not_done", by=place.user)
+                settling.settle_unknown(run=run, verdict="not_done", by=place.user)
 
 
 def _require(expected: Expected, deed: Deed, run: CommandRun, world: World) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 
 from erpops import pids
-from runbooks import reaper, runner, spool
+from runbooks import reaper, settling, spool
 from runbooks import supervisor as supervising
 from runbooks.models import CommandRun
 from tests.clock import Clock
@@ -84,7 +84,7 @@ def test_a_worker_that_wakes_after_its_lease_starts_nothing(
             wait_stopped(pid)
         for run in reaped(runs, clock):
             assert run.status == "outcome_unknown"
-            runner.settle_unknown(run=run, verdict="not_done", by=place.user)
+            settling.settle_unknown(run=run, verdict="not_done", by=place.user)
         # A person has decided and runs them again; only then the sleepers wake.
         again = [ask(world, place, deeds, index) for index in range(len(deeds))]
         wait_ended([deliver(run) for run in again])
@@ -128,7 +128,7 @@ def test_a_supervisor_that_wakes_after_its_lease_changes_no_label_but_to_the_tru
                 assert run.status == "outcome_unknown"
             assert not spool.Spool(run.pk).exists()
             if run.status == "outcome_unknown":
-                runner.settle_unknown(run=run, verdict="not_done", by=place.user)
+                settling.settle_unknown(run=run, verdict="not_done", by=place.user)
 
 
 def test_an_engine_that_dies_while_it_cleans_up_is_followed_by_the_next(

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection, connections
 
 from erpops import audit
-from runbooks import containment, reaper, runner, spool, tasks
+from runbooks import containment, reaper, runner, settling, spool, tasks
 from runbooks.models import CommandRun
 from runbooks.standins import launchers
 from tests.clock import Clock
@@ -297,7 +297,7 @@ def test_a_killed_supervisor_leaves_an_unknown_outcome_and_no_process(tmp_path: 
     runner.beats.beat(role="worker", queues=["env.test"])
     with pytest.raises(runner.Refused, match="mark it done or not done"):
         runner.request(step_run=place.step(), command=0, by=place.user)
-    runner.settle_unknown(run=run, verdict="not_done", by=place.user)
+    settling.settle_unknown(run=run, verdict="not_done", by=place.user)
     assert now(run).status == "failed"
     assert runner.request(step_run=place.step(), command=0, by=place.user).attempt == 2
 

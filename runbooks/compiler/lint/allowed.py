@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbooks.compiler.lint.catalogue import RULES
+from runbooks.compiler.marks import end_of_block
 
 # Rules that the text of one document alone cannot judge.
 BETWEEN = frozenset(
@@ -17,7 +18,6 @@ BETWEEN = frozenset(
 )
 _MARK = re.compile(r"<!--\s*erpops:\s*allow\s+([\w.-]+)(?:\s+because\s+(.*?))?\s*-->")
 _HEADING = re.compile(r"#{1,6}\s")
-_FENCE = re.compile(r"\s*(?:[-*]\s+|\d+[.)]\s+)?(```+|~~~+)")
 
 
 @dataclass(slots=True)
@@ -83,31 +83,7 @@ def _marks(lines: list[str]) -> list[_Mark]:
     for number, line in enumerate(lines, 1):
         if "erpops:" not in line or not (match := _MARK.search(line)):
             continue
-        last = len(lines) if number < first_heading else _end(lines, number)
+        last = len(lines) if number < first_heading else end_of_block(lines, number)
         first = 1 if number < first_heading else number
         found.append(_Mark(number, match[1], (match[2] or "").strip(), first, last))
     return found
-
-
-def _end(lines: list[str], start: int) -> int:
-    """The last line of the block behind line `start`: a fence to its end, else to the next blank line or heading."""
-    fence, seen = "", False
-    for number in range(start + 1, len(lines) + 1):
-        line = lines[number - 1]
-        mark = _FENCE.match(line)
-        if fence:
-            if mark and line.strip().startswith(fence) and line.strip() == mark[1]:
-                return number
-        elif mark:
-            fence = mark[1]
-        elif _HEADING.match(line):
-            if seen:
-                return number - 1
-            seen = True
-        elif not line.strip() and seen:
-            following = next((each for each in lines[number:] if each.strip()), "")
-            if not _FENCE.match(following):
-                return number
-        elif line.strip():
-            seen = True
-    return len(lines)
