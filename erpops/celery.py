@@ -4,6 +4,11 @@ import os
 
 from celery import Celery
 from django.conf import settings
+from kombu.transport import redis
+
+# Giving back messages while a broken connection is closed ends the worker for good (it has no address any more by
+# then). Messages are hints: what this one had not begun is announced again by the engine.
+redis.Channel.do_restore = False
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "erpops.settings")
 

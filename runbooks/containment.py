@@ -104,16 +104,17 @@ def sweep(run_id: int, *, within: float = 5.0) -> bool:
     return gone
 
 
-def sweep_left(run_id: int, *, home: Path) -> bool:
-    """End what is left of an attempt of which neither supervisor nor guardian may be alive any more.
+def sweep_left(run_id: int, *, home: Path, supervisor: tuple[int, str | None]) -> bool:
+    """End what is left of an attempt whose supervisor and guardian are gone or stand still.
 
-    For a process that has children of its own: only the attempt's group is ended, and what carries
-    its private directory as HOME. False if something is still there after a second.
+    For a process that has children of its own: only the attempt's group is ended, what carries its private
+    directory as HOME, and what hangs below `supervisor` (pid and start time) if that lives. False if something
+    is still there after a second.
     """
     group = _group_path(run_id)
     group = group if group is not None and group.is_dir() else None
     deadline = time.monotonic() + 1
-    while left := _group_members(group) | _at_home(home):
+    while left := _group_members(group) | _at_home(home) | _below(*supervisor):
         if group is not None:
             _write(group / "cgroup.kill", "1")
         for number in (signal.SIGSTOP, signal.SIGKILL):
@@ -124,6 +125,13 @@ def sweep_left(run_id: int, *, home: Path) -> bool:
         time.sleep(0.01)
     _remove(group)
     return True
+
+
+def _below(pid: int, started: str | None) -> set[int]:
+    """What lives below a process; one that stands still keeps its dead children as zombies."""
+    return (
+        {member for member in pids.descendants(pid) if pids.started_at(member)} if pids.is_same(pid, started) else set()
+    )
 
 
 def _at_home(home: Path) -> set[int]:

@@ -68,13 +68,18 @@ def _settle(run: CommandRun) -> None:
         end = _end_in(here)
         if end is None:
             # Nobody watches over it any more, and nothing may run on behind an end that is written down.
-            here.take()
-            containment.sweep_left(run.pk, home=here.work)
+            _end_what_runs(here)
         if run.status == RunStatus.RUNNING:
             _record_output(run, here, end, partial(runner.record_output, run=run))
         outcome = _outcome(end) if end else outcome
     if runner.finish(run=run, outcome=outcome):
         logger.warning("Run %s: its supervisor was lost; recorded as %s", run.pk, outcome.status)
+
+
+def _end_what_runs(here: Spool) -> None:
+    """End what is left of an attempt; its supervisor, should it wake, finds that this was not the command's own end."""
+    here.take()
+    containment.sweep_left(here.run_id, home=here.work, supervisor=here.supervisor())
 
 
 def _end_in(here: Spool) -> Exit | None:
@@ -139,10 +144,9 @@ def _tend(here: Spool) -> None:
     if here.supervised():
         if run is not None and _long_over(run):
             # A supervisor that stands still: nothing may run on behind an end that is written down.
-            here.take()
-            containment.sweep_left(here.run_id, home=here.work)
+            _end_what_runs(here)
         return
-    containment.sweep_left(here.run_id, home=here.work)
+    _end_what_runs(here)
     if run is not None and run.status == RunStatus.OUTCOME_UNKNOWN:
         # The supervisor lived on without the database, or the engine cannot see this machine's disk.
         end = _end_in(here)

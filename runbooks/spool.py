@@ -118,9 +118,13 @@ class Spool:
                 if head["seq"] > after:
                     yield self._chunk(head, data)
 
+    def supervisor(self) -> tuple[int, str | None]:
+        """Pid and start time of the process that wrote this directory."""
+        return pids.read_identity(self.path / "supervisor.pid")
+
     def supervised(self) -> bool:
-        """Whether the process that wrote this directory still runs."""
-        return pids.is_same(*pids.read_identity(self.path / "supervisor.pid"))
+        """Whether that process still runs."""
+        return pids.is_same(*self.supervisor())
 
     def take(self) -> None:
         """Say that what runs here is ended by another process than its supervisor."""

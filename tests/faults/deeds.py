@@ -11,7 +11,7 @@ from tests.faults.world import World
 from tests.runbooks.builders import command
 
 # How long a command goes on between its first and its last word: time to be killed in.
-TAKES_S = 0.25
+TAKES_S = 0.15
 
 
 @dataclass(frozen=True)

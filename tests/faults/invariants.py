@@ -148,7 +148,7 @@ def every_page_ends(evidence: Evidence) -> Iterator[str]:
 def repetitions_are_bounded(evidence: Evidence) -> Iterator[str]:
     if evidence.world.taken is None:
         return
-    taken = Counter(evidence.world.taken)
+    taken = Counter(evidence.world.taken())
     for message, key, status, repeats, _, _ in evidence.ask(_PAGES):
         if taken[key] > 1 + repeats:
             yield f"page {message} was taken {taken[key]} times and repeated {repeats} times"
@@ -228,7 +228,7 @@ def _counts(evidence: Evidence) -> dict[str, int]:
         "executions in the world": sum(evidence.effects.values()),
         "alerts acknowledged": len(evidence.world.acknowledged),
         "pages": len(evidence.ask(_PAGES)),
-        "pages taken by a receiver": len(evidence.world.taken or []),
+        "pages taken by a receiver": len(evidence.world.taken()) if evidence.world.taken else 0,
         "audit entries": evidence.ask("SELECT count(*) FROM erpops_auditentry")[0][0],
     }
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import redis
 from django.db import connections
 
 from erpops import pids
@@ -49,30 +48,6 @@ def test_a_graceful_stop_of_the_worker_lets_the_command_finish(tmp_path: Path, s
     assert output_of(run) == b"on\noff\n"
     assert worker.process.wait(10) == 0
     assert effects(tmp_path / "ledger") == 1
-
-
-def test_twenty_queued_commands_outlive_a_flushed_broker(
-    tmp_path: Path, start_worker: StartWorker, valkey: redis.Redis
-) -> None:
-    places = [walk(*[command(effect(tmp_path / f"{n}-{i}", "true")) for i in range(5)]) for n in range(4)]
-    runs = [runner.request(step_run=p.step(), command=i, by=p.user) for p in places for i in range(5)]
-    until(lambda: valkey.llen("env.test") == 20)
-    valkey.flushall()
-    start_worker(concurrency=4)
-    _tick_until_over(runs)
-    assert [now(run).status for run in runs] == ["succeeded"] * 20
-    assert [effects(file) for file in sorted(tmp_path.glob("?-?"))] == [1] * 20
-
-
-def test_twenty_messages_each_ten_times_are_twenty_executions(tmp_path: Path, start_worker: StartWorker) -> None:
-    places = [walk(*[command(effect(tmp_path / f"{n}-{i}", "sleep 0.05")) for i in range(5)]) for n in range(4)]
-    runs = [runner.request(step_run=p.step(), command=i, by=p.user) for p in places for i in range(5)]
-    for run in runs:
-        for _ in range(9):
-            tasks.ring(run.pk, run.queue)
-    start_worker(concurrency=4)
-    _tick_until_over(runs)
-    assert [effects(file) for file in sorted(tmp_path.glob("?-?"))] == [1] * 20
 
 
 def test_a_broker_that_hangs_delays_no_request_and_the_command_runs_when_it_is_back(

@@ -2,14 +2,16 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 
 import pytest
 from django.db import connection
 
 from erpops import pids
-from runbooks import reaper, settling, spool
+from runbooks import containment, reaper, settling, spool
 from runbooks import supervisor as supervising
+from runbooks.executors import Job, Launch, executors
 from runbooks.models import CommandRun
 from tests.clock import Clock
 from tests.faults.deeds import DEEDS
@@ -60,6 +62,11 @@ def stopped_supervisor(run: CommandRun) -> int:
     pid, _ = pids.read_identity(path)
     wait_stopped(pid)
     return pid
+
+
+def _sleep() -> int:
+    time.sleep(300)
+    return 0
 
 
 def reaped(runs: list[CommandRun], clock: Clock) -> list[CommandRun]:
@@ -129,6 +136,27 @@ def test_a_supervisor_that_wakes_after_its_lease_changes_no_label_but_to_the_tru
             assert not spool.Spool(run.pk).exists()
             if run.status == "outcome_unknown":
                 settling.settle_unknown(run=run, verdict="not_done", by=place.user)
+
+
+def test_a_call_under_a_supervisor_that_stands_still_is_found_and_ended(
+    world: World, server: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call has no environment that another process could read, and here no group of the kernel's either."""
+
+    def launch(job: Job) -> Launch:
+        return Launch(env=job.env, call=_sleep)
+
+    monkeypatch.setattr(containment, "_can_group", lambda: False)
+    monkeypatch.setitem(executors._items, "shell", launch)
+    deeds = [DEEDS["shell"]]
+    run = ask(world, walk_of_deeds(world, server, deeds), deeds, 0)
+    worker = deliver(run, armed="command.spawned:1:stop")
+    sleeper = stopped_supervisor(run)
+    [called] = pids.descendants(sleeper)
+    assert [seen.status for seen in reaped([run], clock)] == ["outcome_unknown"]
+    assert not pids.started_at(called)
+    os.kill(sleeper, signal.SIGCONT)
+    assert wait_ended([worker]) == [0]
 
 
 def test_an_engine_that_dies_while_it_cleans_up_is_followed_by_the_next(

@@ -10,7 +10,7 @@ import re
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,8 +33,8 @@ class World:
         self.promised: dict[int, int] = {}
         # Names of alerts whose senders were told that they are stored.
         self.acknowledged: list[str] = []
-        # Keys (their first 32 characters) of pages that a receiver took, in order; None where nobody looks.
-        self.taken: list[str] | None = None
+        # Gives the keys (their first 32 characters) of pages that a receiver took; None where nobody looks.
+        self.taken: Callable[[], list[str]] | None = None
         self._tokens: dict[str, int] = {}
         self._requested: list[str] = []
         self._table_made = False
