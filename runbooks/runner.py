@@ -21,7 +21,7 @@ from erpops.clock import Now
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import executions, gate, needed, output, tasks, units, variables
+from runbooks import executions, gate, needed, output, secret_values, tasks, units, variables
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, OutputChunk, StepRun
@@ -76,7 +76,7 @@ def request(
     if compiled["because"]:
         raise Refused(compiled["because"], code="risk")
     gate.require(risk=compiled["risk"], environment=execution.environment, by=by, given=given)
-    used = dict(execution.values if values is None else values)
+    used = secret_values.restored(execution.values if values is None else values, execution.values)
     bound, used = _bind(compiled, used, execution.environment)
     _require_runnable(compiled, queue_of(execution.environment))
     try:
@@ -343,6 +343,7 @@ def _bind(
     compiled: dict[str, Any], values: Mapping[str, str], environment: Environment
 ) -> tuple[Bound, dict[str, str]]:
     asked = _asked(compiled, provided_names(environment))
+    values = secret_values.opened(values)
     used = {p["name"]: str(values[p["name"]]) for p in asked if values.get(p["name"])}
     for parameter in asked:
         if parameter["name"] in used and (fault := validate(parameter, used[parameter["name"]])):  # type: ignore[arg-type]

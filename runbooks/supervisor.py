@@ -20,7 +20,7 @@ from typing import IO, Any
 from django.db import connections
 
 from erpops import clock
-from runbooks import containment, limits, runner, variables
+from runbooks import containment, limits, runner, secret_values, variables
 from runbooks.calling import become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
@@ -67,7 +67,8 @@ def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
     job = Job(bound.script, env, bound.env, run.risk, given.places, home, run.timeout_s)
     launch = executors[run.kind](job)
     launch = replace(launch, files={**given.files, **launch.files})
-    return Prepared(run, launch, given.secrets, "endless" in runner.flags_of(run))
+    secrets = {**given.secrets, **secret_values.of(run.values)}
+    return Prepared(run, launch, secrets, "endless" in runner.flags_of(run))
 
 
 def carry_out(prepared: Prepared) -> None:
