@@ -19,7 +19,7 @@ from erpops.transitions import Machine
 from incidents import lifecycle, timeline
 from incidents.access import may_operate
 from incidents.models import Environment, Incident, TimelineEvent
-from runbooks import journal, library, walk
+from runbooks import journal, library, secret_values, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
@@ -161,10 +161,12 @@ def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> 
         raise Refused(said, code="parameters", names=tuple(faults))
     with transaction.atomic():
         locked = Execution.objects.select_for_update().get(pk=execution.pk)
-        merged = {**locked.values, **values}
-        execution.values = {name: value for name, value in merged.items() if value}
+        kept = secret_values.opened(locked.values)
+        values = secret_values.restored(values, kept)
+        merged = {**kept, **values}
+        execution.values = secret_values.sealed({name: value for name, value in merged.items() if value})
         execution.save(update_fields=["values"])
-        changed = sorted(name for name, value in values.items() if locked.values.get(name, "") != value)
+        changed = sorted(name for name, value in values.items() if kept.get(name, "") != value)
         if changed:
             tell(execution, "execution.values", f"set {', '.join(changed)}", by, noise=True, names=changed)
 

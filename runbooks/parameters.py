@@ -96,15 +96,15 @@ def _form(text: str, start: int, end: int, contexts: list[str]) -> str:
 
 def _in_json_string(text: str, start: int, end: int, context: str) -> bool:
     """Whether a JSON string is open there: the shell's own quotes are none, escaped ones inside of them are."""
-    mark = {quoting.SINGLE: '"', quoting.DOUBLE: '\\"', quoting.OPEN_HEREDOC: '"'}.get(context)
-    if mark is None:
+    opener = {quoting.SINGLE: '"', quoting.DOUBLE: '\\"', quoting.OPEN_HEREDOC: '"'}.get(context)
+    if opener is None:
         return False
     line = text[:start].rpartition("\n")[2]
     if context == quoting.SINGLE:
-        return bool(re.search(r'"[^"\n]*$', line)) and mark in text[end : end + 200]
+        return bool(re.search(r'"[^"\n]*$', line)) and opener in text[end : end + 200]
     # Elsewhere quotes are common: only what a key stands before, or a list, is JSON.
-    opened = re.search(rf"[:\[,]\s*{re.escape(mark)}(?:(?!{re.escape(mark)}).)*$", line)
-    return opened is not None and mark in text[end:].partition("\n")[0]
+    opened = re.search(rf"[:\[,]\s*{re.escape(opener)}(?:(?!{re.escape(opener)}).)*$", line)
+    return opened is not None and opener in text[end:].partition("\n")[0]
 
 
 _FORMS: dict[str, Callable[[str], str]] = {

@@ -22,7 +22,7 @@ from erpops.failpoints import failpoint
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import executions, gate, needed, output, targeted, tasks, units, variables
+from runbooks import executions, gate, needed, output, secret_values, targeted, tasks, units, variables
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.executors import executors, waiting
 from runbooks.models import CommandRun, OutputChunk, StepRun
@@ -92,7 +92,7 @@ def request(
     gate.require(risk=compiled["risk"], environment=execution.environment, by=by, given=given)
     if waits and not units.may_wait(compiled):
         raise Refused("Only what reads, ends, and says what to expect can be waited for.", code="risk")
-    used = dict(execution.values if values is None else values)
+    used = secret_values.restored(execution.values if values is None else values, execution.values)
     bound, used = _bind(compiled, used, execution.environment)
     _require_runnable(compiled, execution.environment)
     try:
@@ -338,6 +338,7 @@ def _bind(
     compiled: dict[str, Any], values: Mapping[str, str], environment: Environment
 ) -> tuple[Bound, dict[str, str]]:
     asked = _asked(compiled, provided_names(environment))
+    values = secret_values.opened(values)
     used = {p["name"]: str(values[p["name"]]) for p in asked if values.get(p["name"])}
     for parameter in asked:
         if parameter["name"] in used and (fault := validate(parameter, used[parameter["name"]])):  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from incidents import markdown
-from runbooks import needed, targeted, units
+from runbooks import needed, secret_values, targeted, units
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.compiler.assertions import judge
 from runbooks.gate import rung
@@ -41,6 +41,10 @@ class Answer:
     type: str
     value: str = ""
     source: str = ""
+
+    @property
+    def is_secret(self) -> bool:
+        return secret_values.is_secret(self.name)
 
     @property
     def provenance(self) -> str:

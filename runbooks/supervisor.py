@@ -21,7 +21,7 @@ from django.db import connections
 
 from erpops import clock
 from erpops.failpoints import failpoint
-from runbooks import containment, elsewhere, limits, runner, variables
+from runbooks import containment, elsewhere, limits, runner, secret_values, variables
 from runbooks.calling import Verdict, become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
@@ -71,7 +71,8 @@ def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
     if run.waits:
         launch = waiting.until_holds(launch, runner.expected_of(run), try_s=limit_s)
     launch = replace(launch, files={**given.files, **launch.files})
-    return Prepared(run, launch, given.secrets, "endless" in runner.flags_of(run))
+    secrets = {**given.secrets, **secret_values.of(run.values)}
+    return Prepared(run, launch, secrets, "endless" in runner.flags_of(run))
 
 
 def carry_out(prepared: Prepared, *, held_since: float) -> None:

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from erpops.claims import Claimable
 from runbooks.choices import ExecutionStatus, Risk, RunStatus, StepStatus
+from runbooks.secret_values import ValuesField
 
 
 class Execution(models.Model):
@@ -23,7 +24,7 @@ class Execution(models.Model):
     incident = models.ForeignKey("incidents.Incident", models.CASCADE, null=True, blank=True, related_name="executions")
     environment = models.ForeignKey("incidents.Environment", models.PROTECT, related_name="+")
     status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.ACTIVE)
-    values = models.JSONField(default=dict)
+    values = ValuesField(default=dict)
     position = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
@@ -127,7 +128,7 @@ class CommandRun(Claimable):
     kind = models.CharField(max_length=12)
     text = models.TextField()
     script = models.TextField()
-    values = models.JSONField(default=dict)
+    values = ValuesField(default=dict)
     risk = models.CharField(max_length=8, choices=Risk)
     digest = models.CharField(max_length=64)
     queue = models.CharField(max_length=80)
