@@ -8,7 +8,7 @@ import yaml
 
 from runbooks.standins.ending import Ended, NotUnderstood, err, out
 from runbooks.standins.kubectl.cluster import Cluster
-from runbooks.standins.kubectl.kinds import Kind, chosen, kind_of, known, listed
+from runbooks.standins.kubectl.kinds import Kind, chosen, known, listed
 from runbooks.standins.kubectl.pods import POD
 from runbooks.standins.measures import span
 from runbooks.standins.words import Given
@@ -135,7 +135,7 @@ def set_env(cluster: Cluster, given: Given) -> int:
 def _list_env(cluster: Cluster, given: Given, words: list[str]) -> int:
     for kind, name in _things(cluster, given, words):
         for one in cluster.json("GET", kind.path(cluster.namespace, name))["spec"]["template"]["spec"]["containers"]:
-            out(f"# {kind.named(name)}, container {one['name']}")
+            out(f"# {kind.kind} {name}, container {one['name']}")
             for item in one.get("env") or []:
                 source = "" if "valueFrom" not in item else f"# {item['name']} from {next(iter(item['valueFrom']))}"
                 out(source or f"{item['name']}={item.get('value', '')}")
@@ -207,13 +207,11 @@ def mark(field: str, done: str) -> Callable[[Cluster, Given], int]:
 
 def delete(cluster: Cluster, given: Given) -> int:
     """Delete pods, which what owns them replaces, and wait until they are gone."""
-    for word in given.words[:1]:
-        if kind_of(cluster, word.partition("/")[0]) != POD:
-            raise NotUnderstood(f"delete {word}: here only pods can be deleted")
-    failed, gone = 0, []
-    for kind, name in _things(cluster, given, given.words):
+    for kind, _ in chosen(cluster, given.words):
         if kind != POD:
             raise NotUnderstood(f"delete {kind.singular}: here only pods can be deleted")
+    failed, gone = 0, []
+    for _, name in _things(cluster, given, given.words):
         path = POD.path(cluster.namespace, name)
         try:
             cluster.json("DELETE", path, (), {"apiVersion": "v1", "kind": "DeleteOptions", **_grace(given)})

@@ -49,9 +49,11 @@ class Cluster:
         return str(self.configuration.host)
 
     def authorization(self) -> dict[str, str]:
-        """The header that says who asks."""
+        """The header that says who asks; never over a connection that others can read, as kubectl does it."""
         configuration = self.configuration
-        token = configuration.get_api_key_with_prefix("authorization")
+        if not self.host.startswith("https://"):
+            return {}
+        token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         if not token and configuration.username:
             token = configuration.get_basic_auth_token()
         return {"authorization": token} if token else {}
@@ -147,11 +149,14 @@ def _configured(given: Given) -> tuple[Configuration, str]:
         else:
             configuration.host = "http://localhost:8080"
     except ConfigException as error:
-        raise Ended(1, f"error: {_config_problem(str(error), context)}") from None
+        raise Ended(1, _config_problem(str(error), context)) from None
+    if any(map(given.has, ("server", "token", "insecure-skip-tls-verify"))):
+        # The client reads the whole kubeconfig again for each token, and would undo what the options say.
+        configuration.refresh_api_key_hook = None
     if given.has("server"):
         configuration.host = given.text("server")
     if given.has("token"):
-        configuration.api_key["authorization"] = f"Bearer {given.text('token')}"
+        configuration.api_key["BearerToken"] = f"Bearer {given.text('token')}"
     if given.on("insecure-skip-tls-verify"):
         configuration.verify_ssl = False
     if not configuration.verify_ssl:
@@ -162,8 +167,8 @@ def _configured(given: Given) -> tuple[Configuration, str]:
 
 def _config_problem(said: str, context: str | None) -> str:
     if context and "Expected object with name" in said:
-        return f'context "{context}" does not exist'
-    return said
+        return f"Error in configuration: context was not found for specified context: {context}"
+    return f"error: {said}"
 
 
 def config_file(given: Given) -> str:

@@ -21,6 +21,19 @@ OPTIONS = (
 Printer = Callable[[Mapping[str, Any]], None]
 
 
+class _Dumper(yaml.SafeDumper):
+    """YAML as programs in Go write it: text that could be taken for something else in double quotes."""
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    tag = "tag:yaml.org,2002:str"
+    plain = dumper.resolve(yaml.ScalarNode, value, (True, False)) == tag
+    return dumper.represent_scalar(tag, value, style="|" if "\n" in value else None if plain else '"')
+
+
+_Dumper.add_representer(str, _text)
+
+
 def run(cluster: Cluster, given: Given) -> int:
     """Print what a call names."""
     form = given.text("output")
@@ -44,9 +57,9 @@ def printer_of(form: str, given: Given) -> Printer:
     """What prints an object or a list in the format `form`; NotUnderstood before anything is asked."""
     name, _, rest = form.partition("=")
     if name == "json":
-        return lambda value: out(json.dumps(value, indent=4, ensure_ascii=False))
+        return lambda value: out(json.dumps(value, indent=4, sort_keys=True, ensure_ascii=False))
     if name == "yaml":
-        return lambda value: raw("out", yaml.safe_dump(value, allow_unicode=True).encode())
+        return lambda value: raw("out", yaml.dump(value, Dumper=_Dumper, allow_unicode=True, width=10**6).encode())
     if name == "name":
         return lambda value: out(*(_full_name(item) for item in _items(value)))
     if name in ("jsonpath", "go-template"):
@@ -178,6 +191,7 @@ def _print(
     prefixed: bool,
 ) -> None:
     shown = [at for at, column in enumerate(columns) if wide or not column.get("priority")]
+    named = next((place for place, at in enumerate(shown) if columns[at].get("format") == "name"), 0)
     spaces = given.on("all-namespaces") and kind.namespaced
     labels = [name for one in given.many("label-columns") for name in one.split(",")]
     header = ["NAMESPACE"] * spaces + [columns[at]["name"].upper() for at in shown]
@@ -190,7 +204,7 @@ def _print(
         own = meta.get("labels") or {}
         cells = [_cell(row["cells"][at]) for at in shown]
         if prefixed:
-            cells[0] = kind.named(cells[0])
+            cells[named] = kind.named(cells[named])
         line = [meta.get("namespace", "")] * spaces + cells + [own.get(name, "") for name in labels]
         joined = ",".join(f"{key}={own[key]}" for key in sorted(own)) or "<none>"
         lines.append(line + [joined] * given.on("show-labels"))

@@ -25,7 +25,7 @@ def run(cluster: Cluster, given: Given) -> int:
         if not pods:
             err(f"No resources found in {cluster.namespace} namespace.")
     elif given.words:
-        pods = [pod_of(cluster, given.words[0])]
+        pods = [_named(cluster, given.words[0])]
     else:
         raise Ended(1, "error: expected 'logs [-f] [-p] (POD | TYPE/NAME) [-c CONTAINER]'.")
     if len(given.words) == 2:
@@ -38,11 +38,24 @@ def run(cluster: Cluster, given: Given) -> int:
     return 0
 
 
+def _named(cluster: Cluster, word: str) -> dict[str, Any]:
+    try:
+        return pod_of(cluster, word, troubled_first=True)
+    except Ended as end:
+        if "(NotFound)" not in end.said:
+            raise
+        said = end.said[0].lower() + end.said[1:]
+        raise Ended(1, f'error: {said} in namespace "{cluster.namespace}"') from None
+
+
 def _containers(pod: Mapping[str, Any], given: Given) -> list[str]:
-    if given.on("all-containers"):
-        spec = pod["spec"]
-        return [one["name"] for one in [*(spec.get("initContainers") or []), *spec["containers"]]]
-    return [container_of(pod, given)]
+    spec = pod["spec"]
+    there = [one["name"] for one in [*(spec.get("initContainers") or []), *spec["containers"]]]
+    chosen = there if given.on("all-containers") else [container_of(pod, given)]
+    for name in chosen:
+        if name not in there:
+            raise Ended(1, f"error: container {name} is not valid for pod {pod['metadata']['name']}")
+    return chosen
 
 
 def _show(cluster: Cluster, pod: Mapping[str, Any], container: str, given: Given) -> None:

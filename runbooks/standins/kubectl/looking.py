@@ -63,7 +63,7 @@ def top_pods(cluster: Cluster, given: Given) -> int:
             lines += [[*space, name, one["name"], *_written(_of([one]))] for one in item["containers"]]
         else:
             lines.append([*space, name, *_written(_of(item["containers"]))])
-    out(*aligned([*header, *lines], least=6))
+    out(*aligned([*header, *lines], least=6, to_the_end=True))
     return 0
 
 
@@ -104,7 +104,7 @@ def top_nodes(cluster: Cluster, given: Given) -> int:
         cpu, memory = _of([item])
         shares = [used / quantity(room[name][what]) * 100 for what, used in (("cpu", cpu), ("memory", memory))]
         lines.append([name, _cpu(cpu), f"{int(shares[0])}%", _memory(memory), f"{int(shares[1])}%"])
-    out(*aligned(lines, least=6))
+    out(*aligned(lines, least=6, to_the_end=True))
     return 0
 
 
@@ -218,12 +218,12 @@ def get_contexts(given: Given) -> int:
     path = config_file(given)
     found, current = contexts(path) if path else ([], "")
     if given.text("output") == "name":
-        out(*(one["name"] for one in found))
+        out(*sorted(str(one["name"]) for one in found))
         return 0
     lines = [] if given.on("no-headers") else [["CURRENT", "NAME", "CLUSTER", "AUTHINFO", "NAMESPACE"]]
     for one in sorted(found, key=lambda one: str(one["name"])):
         inner = one["context"]
         star = "*" if one["name"] == current else ""
         lines.append([star, one["name"], inner["cluster"], inner["user"], inner.get("namespace", "")])
-    out(*aligned(lines, least=10))
+    out(*aligned(lines, least=6))
     return 0

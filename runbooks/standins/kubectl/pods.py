@@ -12,8 +12,11 @@ POD = known("pods")
 _DEFAULT = "kubectl.kubernetes.io/default-container"
 
 
-def pod_of(cluster: Cluster, word: str) -> dict[str, Any]:
-    """The pod called `word`, or one of those that `deployment/web` and the like select."""
+def pod_of(cluster: Cluster, word: str, *, troubled_first: bool = False) -> dict[str, Any]:
+    """The pod called `word`, or one of those that `deployment/web` and the like select.
+
+    For logs that is the one with the most restarts, which is said; otherwise the one with the fewest.
+    """
     kind, _, name = word.rpartition("/")
     if not kind or kind_of(cluster, kind) == POD:
         return dict(cluster.json("GET", POD.path(cluster.namespace, name)))
@@ -22,11 +25,15 @@ def pod_of(cluster: Cluster, word: str) -> dict[str, Any]:
     pods = listed(cluster, POD, cluster.namespace, labelSelector=selector_of(found))
     if not pods:
         raise Ended(1, f"error: no pods found for {word}")
-    # The ones that run come first, and of those the oldest.
-    pods.sort(key=lambda pod: (pod["status"].get("phase") != "Running", pod["metadata"].get("creationTimestamp", "")))
-    if len(pods) > 1:
+    sign = -1 if troubled_first else 1
+    pods.sort(key=lambda pod: (pod["status"].get("phase") != "Running", sign * _restarts(pod)))
+    if len(pods) > 1 and troubled_first:
         err(f"Found {len(pods)} pods, using pod/{pods[0]['metadata']['name']}")
     return pods[0]
+
+
+def _restarts(pod: Mapping[str, Any]) -> int:
+    return max((one.get("restartCount", 0) for one in pod["status"].get("containerStatuses") or []), default=0)
 
 
 def selector_of(found: Mapping[str, Any]) -> str:
