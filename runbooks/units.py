@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from runbooks import walk
+from runbooks.compiler import sql_sessions
+from runbooks.compiler.verdict import RANK
 
 _SHELLS = frozenset(["shell", "http", "script", "env"])
 _CONTAINER_EXEC = re.compile(
@@ -37,6 +39,8 @@ def as_run(compiled: Mapping[str, Any], command: Mapping[str, Any]) -> dict[str,
     if command.get("kept_manual"):
         out["because"] = "It is kept for a person's hands."
         return out
+    if command["kind"] == "sql":
+        return _in_session(out, _needed(compiled, command))
     if command["kind"] not in _SHELLS:
         return out
     before = _needed(compiled, command)
@@ -54,6 +58,30 @@ def as_run(compiled: Mapping[str, Any], command: Mapping[str, Any]) -> dict[str,
     out["text"], told = without_terminal(out["text"])
     out["told"] += told
     return out
+
+
+def _in_session(out: dict[str, Any], before: list[dict[str, Any]]) -> dict[str, Any]:
+    """SQL with the settings before it; the end of a transaction with all of it, for each run has its own session."""
+    if not before:
+        return out
+    opening = next((other for other in before if sql_sessions.opens(other["text"])), None)
+    if opening is not None and not sql_sessions.ends(out["text"]):
+        line = opening["line"]
+        out["risk"] = "blocked"
+        out["because"] = f"It belongs to the transaction of line {line}: the line that ends it runs the whole of it."
+        return out
+    parts = [*before, out]
+    out["told"].append(f"Runs in one session with line {', '.join(str(other['line']) for other in before)}.")
+    out["parameters"] = _united(parts)
+    out["risk"] = max((str(other["risk"]) for other in parts), key=RANK.__getitem__)
+    out["flags"] = list(dict.fromkeys(flag for other in parts for flag in other["flags"]))
+    out["text"] = "\n".join(_statement(other["text"]) for other in parts)
+    return out
+
+
+def _statement(text: str) -> str:
+    """A statement that another may follow."""
+    return text if text.startswith("\\") or text.rstrip().endswith(";") else f"{text}\n;"
 
 
 def judged_by(command: Mapping[str, Any]) -> list[dict[str, Any]]:

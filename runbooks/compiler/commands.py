@@ -2,7 +2,18 @@
 
 import re
 
-from runbooks.compiler import fences, placeholders, queries, requests, risk, sessions, shell, shell_lines, sql
+from runbooks.compiler import (
+    fences,
+    placeholders,
+    queries,
+    requests,
+    risk,
+    sessions,
+    shell,
+    shell_lines,
+    sql,
+    sql_sessions,
+)
 from runbooks.compiler.blocks import Block as SourceBlock
 from runbooks.compiler.calls import is_program_call
 from runbooks.compiler.compiled import Compiled, add, add_foreign, add_remark, add_shell, make, used_names
@@ -24,6 +35,7 @@ def compile_fence(source: SourceBlock, before: str = "") -> Compiled:
     if reader is not None:
         reader(compiled)
         _share(compiled.commands)
+        sql_sessions.share([command for command in compiled.commands if command["kind"] == "sql"])
     return compiled
 
 

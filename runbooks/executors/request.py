@@ -75,7 +75,7 @@ def carry_out(request: Request, aim: Aim, limit_s: float) -> int:
         content += b"\n"
     url = aim.url
     for _ in range(_REDIRECTS):
-        print(f"{request.method} {_without_password(url)}", file=sys.stderr)
+        print(f"> {request.method} {_without_password(url)}")
         try:
             made = httpx.Request(request.method, url, headers=headers, content=content or None)
         except (httpx.InvalidURL, ValueError) as error:

@@ -87,7 +87,10 @@ def _require_known(script: Iterable[str]) -> None:
 
 @dataclass
 class Session:
-    """One script on its way: `expanded` and `timed` are psql's \\x and \\timing, `sent` the statement of now."""
+    """One script on its way: `expanded` and `timed` are psql's \\x and \\timing, `sent` the statement of now.
+
+    `printed`: there is a table above, from which the next one is set apart.
+    """
 
     conninfo: str
     script: list[str]
@@ -96,6 +99,7 @@ class Session:
     expanded: bool = False
     timed: bool = False
     sent: str = ""
+    printed: bool = False
 
     @property
     def reads_only(self) -> bool:
@@ -212,7 +216,8 @@ def _print(session: Session, result: _Result) -> None:
     lines = (
         tables.records(result.head, rows) if session.expanded else tables.table(result.head, rows, right=result.right)
     )
-    print("\n".join([*lines, tables.footer(len(rows), result.total), ""]))
+    print("\n".join([*([""] if session.printed else []), *lines, tables.footer(len(rows), result.total)]))
+    session.printed = True
     if len(rows) < result.total:
         print(f"Only the first {KEPT_ROWS:,} rows are shown: ask for fewer with LIMIT.", file=sys.stderr)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runbooks import needed, units
+from runbooks import needed, units, walk
 from runbooks.compiler import compile_text
 
 FENCE = """# Restart
@@ -99,3 +99,37 @@ def test_what_a_worker_lacks_is_said_by_name() -> None:
 
 def test_a_worker_tells_the_programs_of_its_own_path() -> None:
     assert {"ls", "sh"} <= needed.on_path("/nowhere:/usr/bin:/bin")
+
+
+def sql_commands(*lines: str) -> list[dict[str, Any]]:
+    """The SQL of a fence as it is executed."""
+    text = FENCE.replace("bash", "sql").format(commands="\n".join(f"   {line}" for line in lines))
+    compiled: dict[str, Any] = dict(compile_text(text, path="orders.md")["runbooks"][0])
+    return [units.as_run(compiled, found) for found in walk.all_commands(compiled)]
+
+
+def test_a_transaction_runs_as_one_by_the_line_that_ends_it() -> None:
+    begin, delete, count, rollback, after = sql_commands(
+        "BEGIN;", "DELETE FROM orders WHERE id = <id>;", "SELECT count(*) FROM orders;", "ROLLBACK;", "SELECT 1;"
+    )
+    assert begin["risk"] == "read" and not begin["because"]
+    for inner in (delete, count):
+        assert inner["risk"] == "blocked" and "the transaction of line 8" in inner["because"]
+    assert rollback["risk"] == "destroy"
+    assert rollback["text"] == ("BEGIN;\nDELETE FROM orders WHERE id = <id>;\nSELECT count(*) FROM orders;\nROLLBACK;")
+    assert [parameter["name"] for parameter in rollback["parameters"]] == ["id"]
+    assert rollback["told"] == ["Runs in one session with line 8, 9, 10."]
+    assert after["text"] == "SELECT 1;" and after["risk"] == "read"
+
+
+def test_settings_of_a_session_come_with_what_follows() -> None:
+    timeout, expanded, select = sql_commands("SET statement_timeout = '5s';", "\\x", "SELECT * FROM orders")
+    assert timeout["told"] == []
+    assert expanded["text"] == "SET statement_timeout = '5s';\n\\x"
+    assert select["text"].split("\n")[:2] == ["SET statement_timeout = '5s';", "\\x"]
+    assert select["risk"] == "read" and select["text"].endswith("SELECT * FROM orders\n;")
+
+
+def test_a_transaction_that_nothing_ends_is_not_run_in_parts() -> None:
+    _, update = sql_commands("BEGIN;", "UPDATE orders SET paid = true;")
+    assert update["risk"] == "blocked"

@@ -36,20 +36,21 @@ def echoed(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
 def test_an_answer_is_shown_with_status_headers_and_body(service: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert send("GET /health", service) == 0
     printed = capsys.readouterr()
-    assert printed.out.splitlines()[:4] == [
+    assert printed.out.splitlines()[:5] == [
+        f"> GET {service.url}/health",
         "HTTP/1.1 200 OK",
         "content-type: application/json",
         "x-request-id: abc",
         "",
     ]
     assert '  "status": "ok",' in printed.out
-    assert printed.err == f"GET {service.url}/health\n"
+    assert printed.err == ""
 
 
 def test_an_error_ends_as_it_does_for_curl(service: Server, capsys: pytest.CaptureFixture[str]) -> None:
     assert send("GET /broken", service) == 22
     printed = capsys.readouterr().out
-    assert printed.startswith("HTTP/1.1 503") and "retry-after: 30" in printed and "database is away" in printed
+    assert "\nHTTP/1.1 503" in printed and "retry-after: 30" in printed and "database is away" in printed
     assert send("GET /health", place={"http": Place(f"http://127.0.0.1:{free_port()}")}) == 7
     assert "could not be asked" in capsys.readouterr().err
 
@@ -70,7 +71,7 @@ def test_redirects_are_followed_within_the_server_only(service: Server, capsys: 
     assert send("POST /moved\n\n{}", service) == 0
     assert "HTTP/1.1 302" in capsys.readouterr().out
     assert send("GET /around", service) == 0
-    assert capsys.readouterr().err.count("/around") == 5
+    assert capsys.readouterr().out.count("> GET ") == 5
 
 
 def test_too_much_and_what_is_no_text_is_told(service: Server, capsys: pytest.CaptureFixture[str]) -> None:

@@ -56,7 +56,7 @@ def test_rows_are_an_aligned_table_with_their_count(capsys: pytest.CaptureFixtur
         "  2 | bob   | NULL\n"
         "  3 | two  +|    1\n"
         "    | lines |\n"
-        "(3 rows)\n\n"
+        "(3 rows)\n"
     )
 
 

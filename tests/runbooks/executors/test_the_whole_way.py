@@ -86,11 +86,20 @@ def test_requests_and_queries_reach_the_targets_of_their_environment() -> None:
     assert place.statuses() == ["passed"]
 
 
-def test_a_request_that_hangs_is_stopped_at_once() -> None:
-    place = walk(command("GET /health", kind="request"))
+@pytest.mark.parametrize(
+    ("kind", "text", "of"),
+    [
+        ("request", "GET /health", TargetKind.HTTP),
+        ("promql", "up", TargetKind.PROMETHEUS),
+        ("logql", '{app="one"}', TargetKind.LOKI),
+        ("lucene", "level:ERROR", TargetKind.ELASTIC),
+    ],
+)
+def test_what_waits_for_a_server_is_stopped_at_once(kind: str, text: str, of: TargetKind) -> None:
+    place = walk(command(text, kind=kind))
     with speaking(Service) as service:
         service.hold.set()
-        target(place, TargetKind.HTTP, service.url)
+        target(place, of, service.url)
         run = begin(place)
         until(lambda: service.asked)
         runner.stop(run=run, by=place.user)
