@@ -7,8 +7,9 @@ seconds, for all streams of the process at once, also while one of them is being
 import asyncio
 import logging
 import time
+import types
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Collection, Generator, Iterable
 from http.cookies import SimpleCookie
 from importlib import import_module
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from django.contrib.auth import get_user
 
 from erpops import sse
 from erpops.doors import Receive, Scope, Send, answer
-from erpops.sse import Frame, Topic, feeds, frame, in_thread, reset
+from erpops.sse import Message, Topic, feeds, frame, in_thread, piece, reset
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +30,6 @@ PING_S = 10.0
 CHECK_S = 5.0
 # If nobody could answer for so long, a stream ends: who may look is not known any more.
 UNCHECKED_S = 15.0
-# The most that is handed to the server at once, so that a slow reader holds little memory.
-PIECE_BYTES = 65_536
 STREAMS_PER_USER = 10
 TOPICS_PER_STREAM = 20
 
@@ -57,15 +56,36 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Stream:
-    """One client: replay, wait, ping."""
+    """One client: replay, wait, ping. What happens while it waits is written by the hub itself (`offer`)."""
 
     def __init__(self, session: str, user_id: int, cursors: dict[str, int], receive: Receive, send: Send) -> None:
         self.session, self.user_id, self.cursors = session, user_id, cursors
         self.checked_at = time.monotonic()
         self._receive, self._send = receive, send
         self._bell = asyncio.Event()
-        self._gone = self._revoked = False
+        self._waits = self._gone = self._revoked = False
+        self._rest: Awaitable[None] | None = None
         self._task: asyncio.Task[Any] | None = None
+
+    def wake(self) -> None:
+        """Look for something new."""
+        self._bell.set()
+
+    def offer(self, topic: str, *, after: int, upto: int, message: Message) -> None:
+        """Write it at once if this stream waits and lacks nothing else: with a thousand of them, waking
+        each one's task would take longer than the writing. Whatever is in the way is left to the task."""
+        if not self._waits or self._gone or self.cursors[topic] != after:
+            self._bell.set()
+            return
+        self.cursors[topic] = upto
+        try:
+            self._rest = begun(self._send(message))
+        except Exception:
+            logger.exception("A live stream could not be written to")
+            self.revoke()
+        if self._rest is not None:
+            self._waits = False
+            self._bell.set()
 
     def revoke(self) -> None:
         """End it now, even if its reader is so slow that a write is waiting."""
@@ -77,7 +97,7 @@ class Stream:
         """Serve the client to its end; it is told first which topics' cursors are unknown here."""
         self._task = asyncio.current_task()
         hub = sse.hub
-        topics = [hub.watch(name, cursor, self._bell) for name, cursor in self.cursors.items()]
+        topics = [hub.watch(name, cursor, self) for name, cursor in self.cursors.items()]
         watcher = asyncio.create_task(self._watch_client())
         try:
             await self._begin()
@@ -89,8 +109,9 @@ class Stream:
                 raise
             self._task.uncancel()
         finally:
+            self._waits = False
             watcher.cancel()
-            hub.leave(topics, self._bell)
+            hub.leave(topics, self)
         await self._end()
 
     async def _begin(self) -> None:
@@ -108,13 +129,20 @@ class Stream:
             hub.refresh_soon(topic)
         while not (self._gone or hub.stopped):
             self._bell.clear()
+            if self._rest is not None:
+                rest, self._rest = self._rest, None
+                await rest
             for topic in topics:
                 await self._catch_up(topic)
             try:
                 async with asyncio.timeout(PING_S):
+                    # Nothing is awaited in between: whoever finds the bell silent is at the head of all topics.
+                    self._waits = not self._bell.is_set()
                     await self._bell.wait()
             except TimeoutError:
+                self._waits = False
                 await self._write(await _tock("ping"))
+            self._waits = False
 
     async def _catch_up(self, topic: Topic) -> None:
         while not self._gone:
@@ -124,9 +152,9 @@ class Stream:
                 frames = await in_thread(topic.feed.after, topic.key, cursor)
             if not frames:
                 return
-            body, seq = _piece(frames)
+            body, upto = piece(frames)
             await self._write(body)
-            self.cursors[topic.name] = seq
+            self.cursors[topic.name] = upto
 
     async def _write(self, body: bytes) -> None:
         if not self._gone:
@@ -148,6 +176,22 @@ class Stream:
             if message["type"] == "http.disconnect":
                 self._gone = True
                 self._bell.set()
+
+
+def begun(work: Awaitable[None]) -> Awaitable[None] | None:
+    """Run a coroutine up to its first wait; None if it has none, else what is left to be awaited."""
+    steps = work.__await__()
+    try:
+        waits_for = next(steps)
+    except StopIteration:
+        return None
+    return _resumed(steps, waits_for)
+
+
+@types.coroutine
+def _resumed(steps: Generator[Any, Any, None], waits_for: Any) -> Generator[Any, Any, None]:
+    yield waits_for
+    yield from steps
 
 
 class Guard:
@@ -196,20 +240,6 @@ class Guard:
 
 
 guard = Guard()
-
-
-def _piece(frames: list[Frame]) -> tuple[bytes, int]:
-    """As many of `frames` as are handed over at once, at least one; and the cursor behind them."""
-    if len(frames) == 1:
-        return frames[0].wire, frames[0].seq
-    taken: list[Frame] = []
-    size = 0
-    for item in frames:
-        if taken and size + len(item.wire) > PIECE_BYTES:
-            break
-        taken.append(item)
-        size += len(item.wire)
-    return b"".join(item.wire for item in taken), taken[-1].seq
 
 
 async def _tock(event: str) -> bytes:

@@ -9,7 +9,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -24,12 +24,15 @@ from erpops.registry import Registry
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+Message = MutableMapping[str, Any]
 
 POLL_S = 10.0
 POLL_ALONE_S = 1.0
 # What a topic keeps at hand for clients that are a little behind; the rest is read from the database.
 RING_FRAMES, RING_BYTES = 512, 1_000_000
 CLOCK_S = 10.0
+# The most that is handed to the server at once, so that a slow reader holds little memory.
+PIECE_BYTES = 65_536
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,20 @@ def reset(topic: str) -> Frame:
     return frame("reset", 0, topic=topic)
 
 
+def piece(frames: Sequence[Frame]) -> tuple[bytes, int]:
+    """As many of `frames` as are sent at once, at least one; and the cursor behind them."""
+    if len(frames) == 1:
+        return frames[0].wire, frames[0].seq
+    taken: list[Frame] = []
+    size = 0
+    for item in frames:
+        if taken and size + len(item.wire) > PIECE_BYTES:
+            break
+        taken.append(item)
+        size += len(item.wire)
+    return b"".join(item.wire for item in taken), taken[-1].seq
+
+
 class StateFeed:
     """A feed of a page whose content is fetched again whenever its version (a number) differs."""
 
@@ -89,10 +106,20 @@ class StateFeed:
         return [changed(self._topic, version)] if version > cursor else []
 
 
+class Watcher(Protocol):
+    """Who watches topics. Called from the hub's loop: neither waits, and neither fails."""
+
+    def wake(self) -> None:
+        """There may be something new, or the hub stops."""
+
+    def offer(self, topic: str, *, after: int, upto: int, message: Message) -> None:
+        """What `topic` says after cursor `after` up to cursor `upto`, ready to be sent; it may be left for later."""
+
+
 @dataclass(slots=True)
 class Topic:
-    """A topic that is watched: the frames at hand, and the bells of its watchers. `start` is the cursor
-    from which the ring is whole, `head` the cursor of its last frame."""
+    """A topic that is watched: the frames at hand, and the watchers. `start` is the cursor from which the
+    ring is whole, `head` the cursor of its last frame."""
 
     name: str
     feed: Feed
@@ -101,7 +128,7 @@ class Topic:
     start: int
     ring: deque[Frame] = field(default_factory=deque)
     held_bytes: int = 0
-    watchers: set[asyncio.Event] = field(default_factory=set)
+    watchers: set[Watcher] = field(default_factory=set)
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     rung: bool = False
 
@@ -156,8 +183,8 @@ class Hub:
         self._deaf = True
         self._refreshing: set[asyncio.Task[None]] = set()
 
-    def watch(self, name: str, cursor: int, bell: asyncio.Event) -> Topic:
-        """Subscribe `bell` to the topic `name`."""
+    def watch(self, name: str, cursor: int, watcher: Watcher) -> Topic:
+        """Subscribe `watcher` to the topic `name`."""
         if self._pump is None:
             self._pump = asyncio.create_task(self._listen())
             self._ticker = asyncio.create_task(self._tick())
@@ -165,13 +192,13 @@ class Hub:
         if topic is None:
             kind, _, key = name.partition(":")
             topic = self.topics[name] = Topic(name, feeds[kind], key, head=cursor, start=cursor)
-        topic.watchers.add(bell)
+        topic.watchers.add(watcher)
         return topic
 
-    def leave(self, topics: Iterable[Topic], bell: asyncio.Event) -> None:
+    def leave(self, topics: Iterable[Topic], watcher: Watcher) -> None:
         """Unsubscribe; a topic that nobody watches is forgotten."""
         for topic in topics:
-            topic.watchers.discard(bell)
+            topic.watchers.discard(watcher)
             if not topic.watchers:
                 self.topics.pop(topic.name, None)
 
@@ -179,8 +206,8 @@ class Hub:
         """End all streams: the process is going down."""
         self.stopped = True
         for topic in self.topics.values():
-            for bell in topic.watchers:
-                bell.set()
+            for watcher in topic.watchers:
+                watcher.wake()
         for task in (self._pump, self._ticker):
             if task:
                 task.cancel()
@@ -199,9 +226,12 @@ class Hub:
             # From here on a nudge means something that this reading may not have seen.
             topic.rung = False
             while frames := await in_thread(topic.feed.after, topic.key, topic.head):
+                after = topic.head
                 topic.extend(frames)
-                for bell in topic.watchers:
-                    bell.set()
+                body, upto = piece(frames)
+                message: Message = {"type": "http.response.body", "body": body, "more_body": True}
+                for watcher in topic.watchers:
+                    watcher.offer(topic.name, after=after, upto=upto, message=message)
 
     def refresh_soon(self, topic: Topic) -> None:
         """Look at `topic` without waiting for it. Nudges that come before the look begins share it."""
