@@ -21,7 +21,7 @@ from runbooks.choices import RunStatus
 logger = logging.getLogger(__name__)
 
 # Well within a lease: what was claimed must not be taken over while it is being started.
-PATIENCE_S, RETRY_S = 5.0, 0.2
+PATIENCE_S, RETRY_S = 10.0, 0.2
 T = TypeVar("T")
 
 _bells: "queue.Queue[tuple[int, str]]" = queue.Queue(maxsize=1000)

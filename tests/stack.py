@@ -9,6 +9,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -170,6 +172,31 @@ class Stack:
         if check and done.returncode:
             raise AssertionError(f"manage.py {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
         return done
+
+    @contextmanager
+    def worker(self, *, queues: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+        """One more worker of this console, with variables of its own; it is killed when the block ends."""
+        log = self.data / "logs" / "extra-worker.log"
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "manage.py", "worker", "--queues", queues],
+                cwd=ROOT,
+                env={**self.env, "ERPOPS_ROLE": "worker", **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        try:
+            deadline = time.monotonic() + 60
+            while b" ready." not in log.read_bytes():
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text(errors="replace")
+                time.sleep(0.05)
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
     @property
     def output(self) -> str:

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from erpops import beats, embedded, failpoints
 from incidents import lifecycle
@@ -71,9 +71,15 @@ def in_child(act: Callable[[], object], *, armed: str = "") -> int:
         os._exit(status)
 
 
-def deliver(run: CommandRun, *, armed: str = "") -> int:
-    """The pid of a process that gets the message about an attempt."""
-    return in_child(lambda: tasks.run_command(run.pk), armed=armed)
+def deliver(run: CommandRun, *, armed: str = "", through: int = 0) -> int:
+    """The pid of a process that gets the message about an attempt; it reaches the database by the port `through`."""
+
+    def work() -> None:
+        if through:
+            connection.settings_dict["PORT"] = str(through)
+        tasks.run_command(run.pk)
+
+    return in_child(work, armed=armed)
 
 
 def wait_ended(children: Sequence[int], seconds: float = 20) -> list[int]:

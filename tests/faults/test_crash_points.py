@@ -1,18 +1,20 @@
 """Every place where something can die, for every kind of command: what the labels say is what happened."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
-from runbooks import settling
+from runbooks import reaper, settling, spool
 from runbooks.executors import executors
-from runbooks.models import CommandRun
+from runbooks.models import CommandRun, OutputChunk
 from tests.clock import Clock
 from tests.faults.deeds import DEEDS, ONLY_LOOK, Deed
 from tests.faults.standins import ask, deliver, need_program, seen_by_the_engine, wait_ended, walk_of_deeds
 from tests.faults.world import World
-from tests.runbooks.running import wait_all_gone
+from tests.runbooks.builders import output_of
+from tests.runbooks.running import now, wait_all_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,3 +87,25 @@ def _require(expected: Expected, deed: Deed, run: CommandRun, world: World) -> N
     assert run.status == (known if expected.known else "outcome_unknown"), (deed.kind, run.reason)
     assert done in expected.executed, deed.kind
     assert bool(run.output_seq) or not expected.output, f"what {deed.kind} had written is not shown"
+
+
+def test_an_end_on_a_disk_that_the_engine_cannot_see_is_learned_from_the_worker_there(
+    world: World, server: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deeds = [DEEDS["shell"], DEEDS["shell"]]
+    place = walk_of_deeds(world, server, deeds)
+    known, lost = [ask(world, place, deeds, index) for index in range(2)]
+    wait_ended([deliver(known, armed="end.on_disk:1"), deliver(lost, armed="command.ended:1")])
+    wait_all_gone()
+    # As if neither of them had reached the database after its start; one saw how its command ended.
+    OutputChunk.objects.all().delete()
+    CommandRun.objects.update(host="elsewhere", output_seq=0, output_bytes=0)
+    monkeypatch.setattr(reaper, "_next_clearing", math.inf)
+    for run in seen_by_the_engine([known, lost], clock):
+        assert (run.status, run.output_seq) == ("outcome_unknown", 0)
+    # What every worker does for its own machine, and an engine that sees the disk.
+    monkeypatch.setattr(reaper, "_next_clearing", 0.0)
+    reaper.tend_spools()
+    assert (now(known).status, now(known).exit_code, output_of(known)) == ("failed", 3, b"one\ntwo\n")
+    assert (now(lost).status, output_of(lost)) == ("outcome_unknown", b"one\ntwo\n")
+    assert spool.run_ids() == []

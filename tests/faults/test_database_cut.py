@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg
 import pytest
@@ -15,15 +15,19 @@ from runbooks.choices import TERMINAL_RUNS
 from runbooks.models import CommandRun
 from tests.faults.conftest import Worker
 from tests.faults.deeds import DEEDS, Deed
-from tests.faults.standins import ask, need_program, walk_of_deeds
+from tests.faults.proxy import Proxy
+from tests.faults.standins import ask, deliver, need_program, wait_ended, walk_of_deeds
 from tests.faults.world import World
-from tests.runbooks.builders import Walk
+from tests.runbooks.builders import Walk, output_of
+from tests.runbooks.running import now, wait_all_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 EVERY_S = 2.0
 # Rounds of commands, by default and in `make test-full`; a round takes about as long as a pause between two cuts.
 SOME, FULL = 2, 60
+# How many writes the way of one command has, from its claim to its end.
+LEAST_WRITES, MOST_WRITES = 6, 16
 # Without SQL, whose own connection would be among those that are cut.
 KINDS = ["shell", "script", "http"] * 2
 
@@ -96,6 +100,31 @@ def test_commands_are_executed_once_while_every_connection_is_cut_every_two_seco
     unknown = CommandRun.objects.filter(status="outcome_unknown").count()
     assert unknown == 0, "who asks again finds what was done"
     assert world.effects() == dict.fromkeys(world.promised, 1)
+
+
+def test_no_answer_that_is_lost_makes_anything_happen_twice_or_not_at_all(world: World) -> None:
+    """Each write on the way of a command once is the one whose answer never comes: done, and nobody knows."""
+    deeds = [DEEDS["shell"]] * (MOST_WRITES + 1)
+    place = walk_of_deeds(world, "", deeds)
+    [writes] = carried_out(world, place, deeds, [0])
+    assert LEAST_WRITES <= writes <= MOST_WRITES
+    seen = carried_out(world, place, deeds, list(range(1, writes + 1)))
+    assert sum(number >= cut for cut, number in enumerate(seen, 1)) >= LEAST_WRITES, "else too few were cut"
+
+
+def carried_out(world: World, place: Walk, deeds: Sequence[Deed], cuts: list[int]) -> list[int]:
+    """Carry out a command for each of `cuts`, the number of the write that gets no answer; how many writes each had."""
+    host, port = connection.settings_dict["HOST"], int(connection.settings_dict["PORT"])
+    with ExitStack() as opened:
+        proxies = [opened.enter_context(Proxy(host, port, cut=cut)) for cut in cuts]
+        runs = [ask(world, place, deeds, cut) for cut in cuts]
+        children = [deliver(run, through=proxy.port) for run, proxy in zip(runs, proxies, strict=True)]
+        assert wait_ended(children, 60) == [0] * len(runs)
+        wait_all_gone()
+    assert [(now(run).status, now(run).exit_code) for run in runs] == [("failed", 3)] * len(runs)
+    assert [output_of(run) for run in runs] == [b"one\ntwo\n"] * len(runs)
+    assert [world.effects()[run.pk] for run in runs] == [1] * len(runs)
+    return [proxy.seen for proxy in proxies]
 
 
 def until_over(number: int) -> None:

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.faults.test_paging import token_of
+from tests.faults.test_whole_console import token_of
 from tests.peers import rows
 from tests.stack import Stack
 
