@@ -21,13 +21,13 @@ class Stopped(Exception):
 
 
 @contextmanager
-def noted(sentence: str) -> Iterator["Note"]:
-    """Keep a note as long as the block runs. It stays after `Stopped` and `Lost`, unless it was taken back."""
-    note = Note(sentence)
+def noted(sentence: str) -> Iterator[None]:
+    """Keep a note as long as the block runs. It stays after `Stopped` and `Lost`."""
+    note = _Note(sentence)
     # Only the first signal interrupts: ending what runs elsewhere must not be cut short by a second one.
     before = {number: signal.signal(number, _stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield note
+        yield
         note.take_back()
     except Lost:
         raise
@@ -39,7 +39,7 @@ def noted(sentence: str) -> Iterator["Note"]:
             signal.signal(number, handler)
 
 
-class Note:
+class _Note:
     """One note, written at once; it names no arguments, for it is read by people. Without HOME nobody reads it."""
 
     def __init__(self, sentence: str) -> None:

@@ -188,9 +188,10 @@ def _tls(found: Where) -> TLSConfig | bool:
         return False
     pair = (str(found.certificates / "cert.pem"), str(found.certificates / "key.pem"))
     authority = found.certificates / "ca.pem"
+    known = authority.exists() and authority.stat().st_size > 0
     return TLSConfig(
         client_cert=pair if Path(pair[0]).exists() else None,
-        ca_cert=str(authority) if authority.exists() else None,
+        ca_cert=str(authority) if known else None,
         verify=found.verify,
     )
 

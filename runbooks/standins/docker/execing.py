@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from runbooks.standins.docker import streams
 from runbooks.standins.docker.engine import Engine, container_path
-from runbooks.standins.elsewhere import Note, Stopped, noted
-from runbooks.standins.ending import Ended, NotUnderstood, err
+from runbooks.standins.elsewhere import Stopped, noted
+from runbooks.standins.ending import Ended, Lost, NotUnderstood, err
 from runbooks.standins.words import Given
 
 OPTIONS = "-d/--detach -i/--interactive -t/--tty -u/--user= -w/--workdir= -e/--env= --env-file= --privileged"
@@ -55,11 +55,11 @@ def execute(engine: Engine, name: str, command: list[str], given: Given) -> int:
     if given.on("detach"):
         engine.ask("POST", start, body={"Detach": True, "Tty": False})
         return 0
-    with noted(f"`{command[0]}` in container {name}") as note:
+    with noted(f"`{command[0]}` in container {name}"):
         try:
             _attend(engine, start, given)
         except Stopped:
-            _end(engine, name, given.text("user"), mark, note)
+            _end(_Marked(engine, name, given.text("user"), mark))
             return 143
     code = engine.json("GET", f"/exec/{quote(found)}/json").get("ExitCode")
     return 0 if code is None else int(code)
@@ -72,18 +72,15 @@ def _attend(engine: Engine, start: str, given: Given) -> None:
     streams.show(connection.coming(), framed=True)
 
 
-def _end(engine: Engine, name: str, user: str, mark: str, note: Note) -> None:
+def _end(marked: "_Marked") -> None:
     """Ending this program would leave the process in the container: it is found by its mark and ended first."""
-    marked = _Marked(engine, name, user, mark)
     try:
         ended = any(_ended_by(marked, number, wait) for number, wait in _PATIENCE)
     except (Ended, KeyError, ValueError):
         ended = False
-    if ended:
-        note.take_back()
-        err(f"docker: told to end; what it had started in container {name} was ended too.")
-    else:
-        err(f"docker: told to end; what it had started in container {name} could not be ended and may go on.")
+    if not ended:
+        raise Lost(143, f"docker: told to end; what it had started in container {marked.container} may go on.")
+    err(f"docker: told to end; what it had started in container {marked.container} was ended too.")
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from runbooks.standins.docker import streams
 from runbooks.standins.docker.acting import limits, restart_policy
 from runbooks.standins.docker.engine import Connection, Engine, container_path
 from runbooks.standins.docker.execing import environment
-from runbooks.standins.elsewhere import Note, Stopped, noted
-from runbooks.standins.ending import Ended, err, out
+from runbooks.standins.elsewhere import Stopped, noted
+from runbooks.standins.ending import Ended, Lost, err, out
 from runbooks.standins.words import Given
 
 OPTIONS = (
@@ -33,6 +33,8 @@ def run(engine: Engine, given: Given) -> int:
             out(found)
             return 0
         return _in_front(engine, given, found)
+    except Lost:
+        raise
     except Ended as end:
         raise Ended(_status(end.said), f"docker: {end.said}") from None
 
@@ -105,7 +107,7 @@ def _published(item: str) -> tuple[str, dict[str, str]]:
 
 def _in_front(engine: Engine, given: Given, found: str) -> int:
     name = given.text("name") or found[:12]
-    with noted(f"container {name}") as note:
+    with noted(f"container {name}"):
         try:
             # Asked before the start: afterwards a short-lived container may be gone already.
             waiting = engine.ask("POST", container_path(found, "/wait"), {"condition": "next-exit"}, stream=True)
@@ -114,7 +116,7 @@ def _in_front(engine: Engine, given: Given, found: str) -> int:
             _start(engine, given, found)
             return _attend(connection, waiting, given)
         except Stopped:
-            _end(engine, found, name, note)
+            _end(engine, found, name)
             return 143
 
 
@@ -136,14 +138,12 @@ def _attend(connection: Connection, waiting: Any, given: Given) -> int:
     return int(waiting.json()["StatusCode"])
 
 
-def _end(engine: Engine, found: str, name: str, note: Note) -> None:
+def _end(engine: Engine, found: str, name: str) -> None:
     """A container in front ends with this program."""
     ended = any(_ended_by(engine, found, number, wait) for number, wait in (("TERM", _TERM_S), ("KILL", _KILL_S)))
-    if ended:
-        note.take_back()
-        err(f"docker: told to end; container {name} was ended too.")
-    else:
-        err(f"docker: told to end; container {name} could not be ended and may go on.")
+    if not ended:
+        raise Lost(143, f"docker: told to end; container {name} could not be ended and may go on.")
+    err(f"docker: told to end; container {name} was ended too.")
 
 
 def _ended_by(engine: Engine, found: str, number: str, wait: float) -> bool:

@@ -11,9 +11,9 @@ from tests.runbooks.standins.calling import Call, Said, Standins
 from tests.runbooks.standins.engines import Engine, engine
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def docker_engine() -> Iterator[Engine]:
-    """A real engine, shared by the tests of a file."""
+    """A real engine, shared by all tests: each file has containers of its own."""
     with engine() as running:
         yield running
 

@@ -1,5 +1,6 @@
 """The stand-in for kubectl against a server that speaks the protocol, compared with the real kubectl on it."""
 
+import json
 import os
 import re
 import signal
@@ -152,9 +153,18 @@ def _left(found: dict[tuple[str, str, str], Object]) -> str:
     return re.sub(r"'kubectl.kubernetes.io/restartedAt': '[^']*'", "restarted", text)
 
 
+def _needs_a_recent_kubectl() -> None:
+    """Older ones word and lay out some things otherwise."""
+    [program] = needed("kubectl")
+    told = subprocess.run([program, "version", "--client", "-o", "json"], capture_output=True, text=True, timeout=60)
+    version = json.loads(told.stdout)["clientVersion"]["gitVersion"]
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < (1, 30):
+        pytest.skip(f"kubectl here is {version}, which says some things otherwise: install 1.30 or newer")
+
+
 def _compared(lines: list[str], shop: Cluster, here: Call, home: Path) -> list[Any]:
     """The lines for which the two programs differ in what they say or in what they leave."""
-    needed("kubectl")
+    _needs_a_recent_kubectl()
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "KUBECACHEDIR": str(home / "cache")}
     different = []
     for line in lines:
