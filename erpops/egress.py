@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -82,6 +83,12 @@ class _Backend(httpcore.SyncBackend):
         return super().connect_tcp(addresses[0], port, timeout, local_address, socket_options)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """Who is trusted. Read once: it takes longer than most requests."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def client(*, timeout_s: float = 5.0, private: bool = False, trust: ssl.SSLContext | None = None) -> httpx.Client:
     """A client for URLs that a person typed: one request at a time, no redirects, no proxies.
 
@@ -89,7 +96,7 @@ def client(*, timeout_s: float = 5.0, private: bool = False, trust: ssl.SSLConte
     """
     transport = httpx.HTTPTransport(retries=0)
     transport._pool = httpcore.ConnectionPool(
-        ssl_context=trust or httpx.create_ssl_context(trust_env=False),
+        ssl_context=trust or _tls(),
         network_backend=_Backend(private=private),
         max_connections=4,
     )

@@ -1,6 +1,7 @@
 """Lucene queries: the newest hits and how many there are, asked of the environment's Elasticsearch."""
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -13,6 +14,8 @@ from runbooks.executors import Job, Launch, asking, tables
 
 KEPT_HITS = 50
 _TIME = "@timestamp"
+_QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")')
+_OPERATOR = re.compile(r"(?<=\s)(?:and|or|not)(?=\s)|^not(?=\s)")
 _COLUMNS = (_TIME, "level", "log.level", "service", "service.name", "host", "host.name", "message")
 
 
@@ -25,6 +28,7 @@ def launch(job: Job) -> Launch:
 
 def carry_out(asker: asking.Asker, query: str) -> int:
     """Ask and print. Raises Failed."""
+    query = _with_operators(query)
     found = asker.data("/_search", {}, body=_search(query))
     hits = found["hits"]
     _table([{**hit.get("_source", {}), "_index": hit.get("_index", "")} for hit in hits["hits"]], hits["total"])
@@ -37,6 +41,17 @@ def carry_out(asker: asking.Asker, query: str) -> int:
     if not urlsplit(asker.place.address).path.strip("/"):
         print("All indices were searched: the target's address names none.", file=sys.stderr)
     return 0
+
+
+def _with_operators(query: str) -> str:
+    """Kibana's own language writes `and`, which Lucene would look for as a word."""
+    parts = _QUOTED.split(query)
+    read = "".join(
+        part if index % 2 else _OPERATOR.sub(lambda m: m[0].upper(), part) for index, part in enumerate(parts)
+    )
+    if read != query:
+        print(f"Read as: {read}", file=sys.stderr)
+    return read
 
 
 def _search(query: str) -> dict[str, Any]:

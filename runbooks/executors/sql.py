@@ -55,6 +55,8 @@ def conninfo(place: Place, limit_s: int, name: str, *, read_only: bool) -> str:
     """Where and how to connect, with the limits that the server keeps. Raises CannotStart."""
     # With the connection, not by SET: behind a pooler a SET would stay with a session that others use next.
     options = f"-c statement_timeout={limit_s * 1000} -c lock_timeout={LOCK_S * 1000}"
+    # So that the server sees strings where the lexers here see them.
+    options += " -c standard_conforming_strings=on"
     options += " -c default_transaction_read_only=on" if read_only else ""
     given: dict[str, Any] = {"application_name": name, "connect_timeout": CONNECT_S, "client_encoding": "UTF8"}
     if place.credential:

@@ -66,6 +66,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, 
         f"--web.config.file={folder}/web.yml",
         f"--storage.tsdb.path={folder}/tsdb",
         f"--web.listen-address=127.0.0.1:{port}",
+        "--scrape.discovery-reload-interval=100ms",
     ]
     url = f"http://127.0.0.1:{port}"
     with running(*argv) as process:

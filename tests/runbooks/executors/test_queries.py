@@ -1,5 +1,6 @@
 """LogQL and Lucene against servers that speak the protocol."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -87,6 +88,13 @@ def test_a_query_without_a_time_searches_the_last_hour(elastic: Server, capsys: 
     printed = capsys.readouterr()
     assert "(0 rows)" in printed.out and "last hour was searched" in printed.err
     assert b'"gte":"now-1h"' in elastic.asked[-1][3].replace(b" ", b"")
+
+
+def test_the_words_of_kibanas_own_language_are_operators(elastic: Server, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ask_elastic('not level:info and message:"this and that"', elastic) == 0
+    read = 'NOT level:info AND message:"this and that"'
+    assert f"Read as: {read}" in capsys.readouterr().err
+    assert json.loads(elastic.asked[-1][3])["query"]["bool"]["must"][0]["query_string"]["query"] == read
 
 
 def test_a_value_in_lucene_is_one_term_or_one_phrase(elastic: Server, capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,8 +91,8 @@ def test_requests_and_queries_reach_the_targets_of_their_environment() -> None:
     [
         ("request", "GET /health", TargetKind.HTTP),
         ("promql", "up", TargetKind.PROMETHEUS),
-        ("logql", '{app="one"}', TargetKind.LOKI),
-        ("lucene", "level:ERROR", TargetKind.ELASTIC),
+        pytest.param("logql", '{app="one"}', TargetKind.LOKI, marks=pytest.mark.slow),
+        pytest.param("lucene", "level:ERROR", TargetKind.ELASTIC, marks=pytest.mark.slow),
     ],
 )
 def test_what_waits_for_a_server_is_stopped_at_once(kind: str, text: str, of: TargetKind) -> None:
