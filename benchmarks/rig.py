@@ -107,7 +107,8 @@ class Rig:
     def serve(self) -> None:
         """Start the web process and wait for it."""
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
-        self._web = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        environment = os.environ | {"ERPOPS_ROLE": "web"}
+        self._web = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
         for _ in range(300):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=1).read()
