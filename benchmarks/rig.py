@@ -70,6 +70,7 @@ class Rig:
         self.valkey = Valkey(self.folder, durable=False, die_with_parent=True)
         self.port = free_port()
         self._web: subprocess.Popen[bytes] | None = None
+        self._worker: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         self.postgres.start()
@@ -87,9 +88,9 @@ class Rig:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._web:
-            self._web.terminate()
-            self._web.wait(20)
+        for process in filter(None, (self._worker, self._web)):
+            process.terminate()
+            process.wait(20)
         self.valkey.stop()
         self.postgres.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -104,10 +105,18 @@ class Rig:
         assert self._web is not None
         return int(Path(f"/proc/{self._web.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def work(self) -> None:
+        """Start a worker process; it tells the database when it is ready."""
+        environment = os.environ | {"ERPOPS_ROLE": "worker"}
+        command = [sys.executable, "manage.py", "worker"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        self._worker = subprocess.Popen(command, cwd=ROOT, env=environment, **quiet)
+
     def serve(self) -> None:
         """Start the web process and wait for it."""
         command = [sys.executable, "manage.py", "serve", "--port", str(self.port)]
-        self._web = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        environment = os.environ | {"ERPOPS_ROLE": "web"}
+        self._web = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
         for _ in range(300):
             try:
                 urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=1).read()

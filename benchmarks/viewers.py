@@ -17,9 +17,9 @@ from erpops.live import STREAMS_PER_USER
 from incidents import lifecycle
 from incidents.models import Environment, Incident
 
-VIEWERS, EVENTS, ROUNDS = 1_000, 15, 3
+VIEWERS, EVENTS, ROUNDS = 1_000, 40, 3
 # Waits between two events, so that each is told by itself.
-PAUSE_S = 0.05
+PAUSE_S = 0.02
 
 
 def measure(rig: Rig) -> list[Row]:

@@ -38,4 +38,6 @@ class Command(BaseCommand):
             backlog=2048,
             server_header=False,
         )
-        asyncio.run(_Server(config).serve())
+        # uvicorn chooses uvloop where there is one; asyncio.run alone would not.
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(_Server(config).serve())
