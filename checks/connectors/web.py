@@ -29,20 +29,21 @@ class _Service:
     variable: str = ""
 
 
-def headers(place: Place) -> dict[str, str]:
-    """The Authorization header of a place: basic for user:password, bearer for a token."""
-    if not place.credential:
+def authorization(credential: str) -> dict[str, str]:
+    """The Authorization header: basic for `user:password`, a scheme that is written out, else bearer for a token."""
+    if not credential:
         return {}
-    user, colon, password = place.credential.partition(":")
-    if colon:
-        return {"Authorization": f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"}
-    return {"Authorization": f"Bearer {place.credential}"}
+    if credential.startswith(("Basic ", "Bearer ", "ApiKey ")):
+        return {"Authorization": credential}
+    if ":" in credential:
+        return {"Authorization": f"Basic {b64encode(credential.encode()).decode()}"}
+    return {"Authorization": f"Bearer {credential}"}
 
 
 def client(place: Place, *, timeout_s: float) -> httpx.Client:
     """A client for a registered place, which trusts the place's own authority where one is given."""
     found = egress.client(timeout_s=timeout_s, private=True, trust=trust(place))
-    found.headers.update(headers(place))
+    found.headers.update(authorization(place.credential))
     return found
 
 

@@ -1,7 +1,7 @@
 """Asking a registered target over HTTP: address, credential, limits, and its errors in sentences."""
 
-import base64
 import json
+import ssl
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from checks.choices import TargetKind
+from checks.connectors import web
 from checks.probes import Place
 from erpops import egress
 from runbooks.executors import CannotStart, Job
@@ -53,7 +54,7 @@ class Asker:
     def data(self, path: str, params: Mapping[str, str], *, form: bool = False, body: Any = None) -> Any:
         """The JSON of an answer. Raises Failed with the server's own words where it has any."""
         url = self.place.address.rstrip("/") + path
-        headers = authorization(self.place.credential)
+        headers = web.authorization(self.place.credential)
         if body is not None:
             headers["Content-Type"] = "application/json"
         request = httpx.Request(
@@ -64,7 +65,7 @@ class Asker:
             data=dict(params) if form else None,
             json=body,
         )
-        answer = ask(request, limit_s=self.limit_s, private=True, most=MAX_ANSWER)
+        answer = ask(request, limit_s=self.limit_s, private=True, most=MAX_ANSWER, trust=web.trust(self.place))
         return self._read(answer)
 
     def _read(self, answer: Answer) -> Any:
@@ -100,23 +101,14 @@ def limit(job: Job) -> float:
     return max(1.0, job.timeout_s - _MARGIN_S)
 
 
-def authorization(credential: str) -> dict[str, str]:
-    """`user:password` as basic, `ApiKey …` and the like as they are, anything else as a bearer token."""
-    if not credential:
-        return {}
-    if credential.startswith(("Basic ", "Bearer ", "ApiKey ")):
-        return {"Authorization": credential}
-    if ":" in credential:
-        return {"Authorization": f"Basic {base64.b64encode(credential.encode()).decode()}"}
-    return {"Authorization": f"Bearer {credential}"}
-
-
-def ask(request: httpx.Request, *, limit_s: float, private: bool, most: int) -> Answer:
+def ask(
+    request: httpx.Request, *, limit_s: float, private: bool, most: int, trust: ssl.SSLContext | None = None
+) -> Answer:
     """Send one request and read at most `most` bytes of the answer. Raises Failed."""
     until = time.monotonic() + limit_s
     host = request.url.host
     try:
-        with egress.client(timeout_s=limit_s, private=private) as client:
+        with egress.client(timeout_s=limit_s, private=private, trust=trust) as client:
             response = client.send(request, stream=True)
             try:
                 body, cut = _body(response, until, most)

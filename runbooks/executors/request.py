@@ -14,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from checks.choices import TargetKind
+from checks.connectors import web
 from checks.probes import Place
 from runbooks import typed_values
 from runbooks.compiler.requests import Request
@@ -36,6 +37,7 @@ class Aim:
     url: str
     credential: str = ""
     private: bool = False
+    trust: str = ""
 
 
 def launch(job: Job) -> Launch:
@@ -53,34 +55,38 @@ def aimed(request: Request, places: Mapping[str, Place]) -> Aim:
     known = {kind: places[kind] for kind in SERVED if kind in places}
     if "://" in request.url:
         same = next((place for place in known.values() if _origin(place.address) == _origin(request.url)), None)
-        return Aim(request.url, same.credential if same else "", same is not None)
+        return _at(same, request.url) if same else Aim(request.url)
     host = next((text for name, text in request.headers if name.lower() == "host"), "")
     named = next((place for place in known.values() if host and urlsplit(place.address).netloc == host), None)
     wanted = kind_of_path(request.url)
     place = named or known.get(wanted) or known.get(TargetKind.HTTP)
     if place is None:
         raise CannotStart(f"This environment has no {wanted.label} target to send it to: an admin can register one.")
-    return Aim(f"{place.address.rstrip('/')}/{request.url.lstrip('/')}", place.credential, private=True)
+    return _at(place, f"{place.address.rstrip('/')}/{request.url.lstrip('/')}")
+
+
+def _at(place: Place, url: str) -> Aim:
+    return Aim(url, place.credential, private=True, trust=place.trust)
 
 
 def carry_out(request: Request, aim: Aim, limit_s: float) -> int:
     """Send it, follow redirects within its origin, print the answer: 0, or 22 for HTTP 400 and above. Raises Failed."""
     headers = {name: text for name, text in request.headers if name.lower() not in _OURS}
     if not any(name.lower() == "authorization" for name in headers):
-        headers |= asking.authorization(aim.credential)
+        headers |= web.authorization(aim.credential)
     content = request.body.encode()
     if content and not any(name.lower() == "content-type" for name in headers):
         headers["Content-Type"] = _type_of(request)
     if _LINES.search(request.url):
         content += b"\n"
-    url = aim.url
+    url, trust = aim.url, web.trust(Place(aim.url, trust=aim.trust))
     for _ in range(_REDIRECTS):
         print(f"> {request.method} {_without_password(url)}")
         try:
             made = httpx.Request(request.method, url, headers=headers, content=content or None)
         except (httpx.InvalidURL, ValueError) as error:
             raise asking.Failed(f"The address cannot be read: {error}", asking.NO_CONNECTION) from error
-        answer = asking.ask(made, limit_s=limit_s, private=aim.private, most=MAX_BODY)
+        answer = asking.ask(made, limit_s=limit_s, private=aim.private, most=MAX_BODY, trust=trust)
         following = _following(request.method, url, answer)
         if following is None:
             break

@@ -44,6 +44,8 @@ ROUTES: dict[str, tuple[str, str, dict[str, str]]] = {
     "follow_up": ("post", "write_postmortem", {"title": "add a test"}),
     "reviews": ("get", "write_postmortem", {}),
     "status": ("get", "read_status", {}),
+    "environments": ("get", "edit_environments", {}),
+    "environment_new": ("get", "edit_environments", {}),
     "sources": ("get", "edit_sources", {}),
     "source_add": ("post", "edit_sources", {"name": "prom", "kind": "alertmanager"}),
     "people": ("get", "edit_people", {}),
@@ -51,7 +53,7 @@ ROUTES: dict[str, tuple[str, str, dict[str, str]]] = {
 }
 # Posts a drill over HTTP, need rows of their own, or are for everybody who is signed in.
 ELSEWHERE = {"drill", "source_rotate", "source_enable", "follow_up_done", "person_roles", "person_active"}
-ELSEWHERE |= {"person_password", "own_password", "healthz", "theme", "login", "logout"}
+ELSEWHERE |= {"environment_edit", "person_password", "own_password", "healthz", "theme", "login", "logout"}
 OF_AN_INCIDENT = [name for name in ROUTES if name.startswith(("room", "review_", "follow_up", "acknow"))] + ["review"]
 
 
