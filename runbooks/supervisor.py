@@ -193,17 +193,6 @@ class Supervision:
         self._watch()
         self._conclude()
 
-    def _has_spool(self) -> bool:
-        """Make the attempt's directory; where that fails, record that nothing was started."""
-        try:
-            self.spool.create()
-        except OSError as error:
-            self.spool.remove()
-            reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."
-            runner.finish(run=self.run, outcome=Outcome(R.NOT_STARTED, reason=reason))
-            return False
-        return True
-
     def _refuse(self, reason: str) -> None:
         """Record that nothing was started; first on disk, so that it is known whatever becomes of the database."""
         outcome = Outcome(R.NOT_STARTED, reason=reason)
@@ -377,6 +366,17 @@ class Supervision:
         # What the kernel ended between two looks, or a file's limit that only its writer has met.
         reason = self.held.exceeded() or limits.of_exit(code, self.limits) if code else ""
         return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, reason, ended_at)
+
+    def _has_spool(self) -> bool:
+        """Make the attempt's directory; where that fails, record that nothing was started."""
+        try:
+            self.spool.create()
+        except OSError as error:
+            self.spool.remove()
+            reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."
+            runner.finish(run=self.run, outcome=Outcome(R.NOT_STARTED, reason=reason))
+            return False
+        return True
 
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()
