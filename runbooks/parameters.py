@@ -16,11 +16,7 @@ from runbooks import code_places, sql_values, typed_values, value_rules
 from runbooks.bound import BadValue, Bound, MissingValues, Unbindable, check_any, env_name, mark
 from runbooks.compiler import quoting
 from runbooks.compiler.contract import Command, Parameter
-
-_FORBIDDEN_ENV = re.compile(
-    r"^(?:LD_\w+|DYLD_\w+|PATH|IFS|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|PS[0-4]|PROMPT_COMMAND|CDPATH|GLOBIGNORE|"
-    r"PYTHON\w*|PERL5?\w*|RUBY\w+|NODE_OPTIONS|GIT_\w+|EDITOR|VISUAL|PAGER|LESSOPEN|SHELL|HOME|TMPDIR|ERPOPS_P_\w+)$"
-)
+from runbooks.start_names import may_be_asked_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +140,7 @@ def _refusal(command: Command, place: _Place) -> str | None:
     name, text = place.parameter["name"], command["text"]
     if command["kind"] not in ("shell", "http", "env"):
         return f"{name} stands inside a {command['kind']} text, which is code. Edit the runbook instead."
-    if place.parameter["notation"] == "env" and _FORBIDDEN_ENV.match(name):
+    if place.parameter["notation"] == "env" and not may_be_asked_for(name):
         return f"{name} changes how programs run and cannot be asked for. Rename the variable in the runbook."
     found = code_places.refusal(text, place.start, place.end, place.context)
     return f"{name} stands {found}" if found else None

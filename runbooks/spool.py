@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -139,7 +140,9 @@ class Spool:
     def remove(self) -> None:
         """Forget the attempt, once its end is in PostgreSQL."""
         if self._output is not None:
-            self._output.close()
+            # What does not fit onto a full disk is not needed any more.
+            with suppress(OSError):
+                self._output.close()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _chunk(self, head: dict[str, Any], data: bytes) -> OutputChunk:

@@ -184,7 +184,8 @@ class Supervision:
         assert self.run.started_at is not None
         # The database's clock without another question.
         self.base, self.base_monotonic = self.run.started_at, time.monotonic()
-        self.spool.create()
+        if not self._has_spool():
+            return
         self.limits = limits.of_settings()
         self.held = containment.Containment(self.run.pk, self.limits)
         self.use = limits.Watch(self.limits, self.spool.work)
@@ -402,6 +403,17 @@ class Supervision:
             return Outcome(ending.status, reason=ending.reason)
         status = ending.status if ending.status == R.SUCCEEDED else R.STOP_UNCONFIRMED
         return Outcome(status, reason=f"{ending.reason} {left}")
+
+    def _has_spool(self) -> bool:
+        """Make the attempt's directory; where that fails, record that nothing was started."""
+        try:
+            self.spool.create()
+        except OSError as error:
+            self.spool.remove()
+            reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."
+            runner.finish(run=self.run, outcome=Outcome(R.NOT_STARTED, reason=reason))
+            return False
+        return True
 
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()

@@ -19,11 +19,10 @@ from erpops import embedded
 from erpops.registry import Registry
 from incidents.models import Environment
 from runbooks.standins import launchers
+from runbooks.start_names import decides_how_programs_start
 
 SELF = "self"
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_REFUSED = frozenset("PATH HOME PWD TMPDIR ENV IFS CDPATH SHELLOPTS GLOBIGNORE PS4 PROMPT_COMMAND".split())
-_REFUSED_BEGINNINGS = ("LD_", "DYLD_", "BASH", "PYTHON", "PERL", "RUBY", "NODE_", "GIT_", "ERPOPS_RUN")
 
 
 @dataclass(frozen=True)
@@ -117,11 +116,7 @@ def _below(home: str, paths: str) -> str:
 
 def _harmless(values: Mapping[str, str]) -> dict[str, str]:
     """Without the names that decide how programs are found, loaded and started."""
-    return {
-        name: value
-        for name, value in values.items()
-        if name not in _REFUSED and not name.startswith(_REFUSED_BEGINNINGS)
-    }
+    return {name: value for name, value in values.items() if not decides_how_programs_start(name)}
 
 
 def of_the_console(environment: Environment) -> Variables:

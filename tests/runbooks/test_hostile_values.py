@@ -22,6 +22,7 @@ from django.db import connection
 
 from erpops import beats
 from runbooks.parameters import BadValue, Unbindable, bind
+from runbooks.variables import Variables, process_environment
 from tests.peers import needed
 from tests.runbooks.builders import command, output_of, walk
 from tests.runbooks.running import run_now, wait_all_gone
@@ -382,3 +383,27 @@ def test_where_a_value_would_be_several_words_only_plain_ones_are_taken(text: st
         if not re.fullmatch(r"[\w.@:+/=, -]+", value, re.ASCII) or value.startswith("-"):
             with pytest.raises(BadValue):
                 bind(one, {"value": value})  # type: ignore[arg-type]
+
+
+NAMES = (
+    "PATH HOME IFS ENV SHELLOPTS BASHOPTS BASH_ENV BASH_FUNC_ls PS4 PROMPT_COMMAND CDPATH GLOBIGNORE ZDOTDIR "
+    "LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT DYLD_INSERT_LIBRARIES PYTHONPATH PYTHONSTARTUP PERL5OPT PERL5LIB "
+    "RUBYOPT RUBYLIB GEM_HOME NODE_OPTIONS NODE_PATH JAVA_TOOL_OPTIONS _JAVA_OPTIONS CLASSPATH LUA_INIT PHPRC "
+    "GIT_SSH_COMMAND GIT_CONFIG_COUNT GIT_EXTERNAL_DIFF EDITOR VISUAL KUBE_EDITOR PAGER MANPAGER "
+    "SYSTEMD_PAGER LESSOPEN BROWSER SSH_ASKPASS SUDO_ASKPASS GCONV_PATH LOCPATH HOSTALIASES TERMINFO "
+    "OPENSSL_CONF GLIBC_TUNABLES SSLKEYLOGFILE CURL_HOME WGETRC PSQLRC npm_config_script_shell SHELL TMPDIR"
+).split()
+
+
+def test_no_variable_changes_how_programs_start() -> None:
+    given = Variables(dict.fromkeys(NAMES, "/evil") | {"REGION": "eu"})
+    env = process_environment(given=given, bound=dict.fromkeys(NAMES, "/evil"), home="/home")
+    assert "/evil" not in env.values()
+    assert env["REGION"] == "eu"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_is_asked_for_a_variable_that_changes_how_programs_start(name: str) -> None:
+    one = command(f'echo "${name}"', parameters=[{"name": name, "notation": "env"}])
+    with pytest.raises(Unbindable, match="cannot be asked for"):
+        bind(one, {name: "/evil"})  # type: ignore[arg-type]
