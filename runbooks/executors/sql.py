@@ -4,6 +4,7 @@ What only reads runs in one read-only transaction; everything else runs as it wo
 itself unless the text opens a transaction. Results are printed as psql prints them, and bounded.
 """
 
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -135,8 +136,7 @@ def _one(session: Session, connection: psycopg.Connection[Any], statement: str) 
     began = time.monotonic()
     if statement.startswith("\\"):
         return _described(session, connection, _with_values(statement, session.values))
-    word = statement.split(None, 1)[0].upper()
-    if session.reads_only and word in _TRANSACTION:
+    if session.reads_only and (word := _first_word(statement)) in _TRANSACTION:
         print(f"{word} is left out: everything here runs in one read-only transaction.", file=sys.stderr)
         return True
     filled = sql_values.fill(statement, session.values)
@@ -149,7 +149,7 @@ def _one(session: Session, connection: psycopg.Connection[Any], statement: str) 
 
 def _send(session: Session, connection: psycopg.Connection[Any], text: str, params: list[str]) -> None:
     session.sent = text
-    if text[:4].upper() == "COPY":
+    if _first_word(text) == "COPY":
         _copy(connection, text)
         return
     result = _Result()
@@ -159,6 +159,11 @@ def _send(session: Session, connection: psycopg.Connection[Any], text: str, para
         _print(session, result)
     elif result.status:
         print(result.status)
+
+
+def _first_word(statement: str) -> str:
+    """What kind of statement it is: a comment may follow its word without a space."""
+    return re.split(r"[^A-Za-z]", statement, maxsplit=1)[0].upper()
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import os
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from checks.probes import Place
 from runbooks.executors import CannotStart, executors, sql_wall
 from runbooks.parameters import BadValue, Unbindable
+from tests.peers import until
 from tests.runbooks.executors.jobs import carried_out, job
 
 HERE = {"postgres": Place(settings.DATABASE_URL)}
@@ -103,7 +105,8 @@ def test_what_only_reads_cannot_write(capsys: pytest.CaptureFixture[str]) -> Non
     assert "read-only transaction" in capsys.readouterr().err
     assert run("COMMIT; BEGIN; DELETE FROM shop_orders") == 1
     assert "COMMIT is left out" in capsys.readouterr().err
-    assert run("/* so */ COMMIT; -- and\nEND; DELETE FROM shop_orders") == 1
+    assert run("/* so */ COMMIT/**/AND NO CHAIN; -- and\nEND--\n; DELETE FROM shop_orders") == 1
+    assert capsys.readouterr().err.count("left out") == 2
     assert count() == before
 
 
@@ -251,6 +254,22 @@ def test_psqls_commands_that_do_more_are_refused_with_a_sentence(text: str) -> N
 def test_a_long_statement_is_ended_by_the_server(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("SELECT count(*) FROM generate_series(1, 1000000000)", timeout_s=3) == 1
     assert "statement timeout" in capsys.readouterr().err
+
+
+def test_a_server_that_goes_away_in_the_middle_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    end_it = """
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE application_name = 'erpops run 4711' AND state = 'active'"""
+
+    def end() -> None:
+        with psycopg.connect(os.environ["ERPOPS_TEST_ADMIN_URL"], autocommit=True) as connection:
+            until(lambda: connection.execute(end_it).fetchone(), 20, "the session of the run")
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    assert run("SELECT count(*) FROM generate_series(1, 10000000000)") == 2
+    thread.join(20)
+    assert "terminating connection" in capsys.readouterr().err
 
 
 def test_a_wrong_password_a_missing_server_and_a_bad_address_are_told(capsys: pytest.CaptureFixture[str]) -> None:
