@@ -367,17 +367,6 @@ class Supervision:
         reason = self.held.exceeded() or limits.of_exit(code, self.limits) if code else ""
         return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, reason, ended_at)
 
-    def _has_spool(self) -> bool:
-        """Make the attempt's directory; where that fails, record that nothing was started."""
-        try:
-            self.spool.create()
-        except OSError as error:
-            self.spool.remove()
-            reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."
-            runner.finish(run=self.run, outcome=Outcome(R.NOT_STARTED, reason=reason))
-            return False
-        return True
-
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()
         end = Exit(
@@ -397,6 +386,17 @@ class Supervision:
     def _time(self) -> datetime:
         """The database's time at the start, carried on by this machine's monotonic clock."""
         return self.base + clock.seconds(time.monotonic() - self.base_monotonic)
+
+    def _has_spool(self) -> bool:
+        """Make the attempt's directory; where that fails, record that nothing was started."""
+        try:
+            self.spool.create()
+        except OSError as error:
+            self.spool.remove()
+            reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."
+            runner.finish(run=self.run, outcome=Outcome(R.NOT_STARTED, reason=reason))
+            return False
+        return True
 
     def _on_console_stop(self, *_: Any) -> None:
         self.console_stops = True
