@@ -396,6 +396,7 @@ class Supervision:
         reason = self.held.exceeded() or limits.of_exit(code, self.limits) if code else ""
         return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, reason, ended_at)
 
+<<<<<<< HEAD
     def _after_force(self, ending: _Ending) -> Outcome:
         """How it ended that was ended by force: what it may have left in containers is not taken for gone."""
         left = elsewhere.left(script=self.run.script, env=self.launch.env, home=self.spool.work)
@@ -415,6 +416,8 @@ class Supervision:
             return False
         return True
 
+=======
+>>>>>>> nasty
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()
         end = Exit(
@@ -434,6 +437,17 @@ class Supervision:
     def _time(self) -> datetime:
         """The database's time at the start, carried on by this machine's monotonic clock."""
         return self.base + clock.seconds(time.monotonic() - self.base_monotonic)
+
+    def _has_spool(self) -> bool:
+        """Make the attempt's directory; where that fails, record that nothing was started."""
+        try:
+            self.spool.create()
+        except OSError as error:
+            self.spool.remove()
+            reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."
+            runner.finish(run=self.run, outcome=Outcome(R.NOT_STARTED, reason=reason))
+            return False
+        return True
 
     def _on_console_stop(self, *_: Any) -> None:
         self.console_stops = True
