@@ -396,7 +396,6 @@ class Supervision:
         reason = self.held.exceeded() or limits.of_exit(code, self.limits) if code else ""
         return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, reason, ended_at)
 
-<<<<<<< HEAD
     def _after_force(self, ending: _Ending) -> Outcome:
         """How it ended that was ended by force: what it may have left in containers is not taken for gone."""
         left = elsewhere.left(script=self.run.script, env=self.launch.env, home=self.spool.work)
@@ -416,8 +415,26 @@ class Supervision:
             return False
         return True
 
-=======
->>>>>>> nasty
+    def _write_exit(self, outcome: Outcome) -> None:
+        ended_at = outcome.ended_at or self._time()
+        end = Exit(
+            status=outcome.status.value,
+            exit_code=outcome.exit_code,
+            reason=outcome.reason,
+            ended_at=ended_at.isoformat(),
+            output_bytes=self.cutter.total,
+            dropped_bytes=self.cutter.dropped,
+            last_seq=self.cutter.seq,
+        )
+        try:
+            self.spool.close_with(end)
+        except OSError as error:
+            logger.warning("The end of run %s is not on disk: %s", self.run.pk, error)
+
+    def _time(self) -> datetime:
+        """The database's time at the start, carried on by this machine's monotonic clock."""
+        return self.base + clock.seconds(time.monotonic() - self.base_monotonic)
+
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()
         end = Exit(
