@@ -404,37 +404,6 @@ class Supervision:
         status = ending.status if ending.status == R.SUCCEEDED else R.STOP_UNCONFIRMED
         return Outcome(status, reason=f"{ending.reason} {left}")
 
-    def _has_spool(self) -> bool:
-        """Make the attempt's directory; where that fails, record that nothing was started."""
-        try:
-            self.spool.create()
-        except OSError as error:
-            self.spool.remove()
-            reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."
-            runner.finish(run=self.run, outcome=Outcome(R.NOT_STARTED, reason=reason))
-            return False
-        return True
-
-    def _write_exit(self, outcome: Outcome) -> None:
-        ended_at = outcome.ended_at or self._time()
-        end = Exit(
-            status=outcome.status.value,
-            exit_code=outcome.exit_code,
-            reason=outcome.reason,
-            ended_at=ended_at.isoformat(),
-            output_bytes=self.cutter.total,
-            dropped_bytes=self.cutter.dropped,
-            last_seq=self.cutter.seq,
-        )
-        try:
-            self.spool.close_with(end)
-        except OSError as error:
-            logger.warning("The end of run %s is not on disk: %s", self.run.pk, error)
-
-    def _time(self) -> datetime:
-        """The database's time at the start, carried on by this machine's monotonic clock."""
-        return self.base + clock.seconds(time.monotonic() - self.base_monotonic)
-
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()
         end = Exit(
