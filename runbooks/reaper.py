@@ -64,13 +64,13 @@ def _expired() -> "QuerySet[CommandRun]":
 def _settle(run: CommandRun) -> None:
     here = Spool(run.pk)
     outcome = Outcome(RunStatus.OUTCOME_UNKNOWN, reason=LOST)
-    if run.host == socket.gethostname() and here.exists():
-        end = _end_in(here)
+    # What is only claimed has no supervisor yet, so a spool of its number is none of its.
+    if run.status == RunStatus.RUNNING and run.host == socket.gethostname() and here.exists():
+        end = _end_of(run, here)
         if end is None:
             # Nobody watches over it any more, and nothing may run on behind an end that is written down.
             _end_what_runs(here)
-        if run.status == RunStatus.RUNNING:
-            _record_output(run, here, end, partial(runner.record_output, run=run))
+        _record_output(run, here, end, partial(runner.record_output, run=run))
         outcome = _outcome(end) if end else outcome
     if runner.finish(run=run, outcome=outcome):
         logger.warning("Run %s: its supervisor was lost; recorded as %s", run.pk, outcome.status)
@@ -82,14 +82,17 @@ def _end_what_runs(here: Spool) -> None:
     containment.sweep_left(here.run_id, home=here.work, supervisor=here.supervisor())
 
 
-def _end_in(here: Spool) -> Exit | None:
-    """The end that the supervisor has written, None if there is none that makes sense."""
+def _end_of(run: CommandRun, here: Spool) -> Exit | None:
+    """The end that this attempt's supervisor has written, None if there is none that makes sense."""
     end = here.exit()
+    if end is None or run.started_at is None:
+        return None
     try:
-        return end if end and _outcome(end) else None
+        whose, _ = datetime.fromisoformat(end.started_at), _outcome(end)
     except (ValueError, TypeError):
         logger.exception("Run %s: the end in its spool makes no sense", here.run_id)
         return None
+    return end if whose == run.started_at else None
 
 
 def _record_output(run: CommandRun, here: Spool, end: Exit | None, record: Callable[..., object]) -> None:
@@ -149,7 +152,7 @@ def _tend(here: Spool) -> None:
     _end_what_runs(here)
     if run is not None and run.status == RunStatus.OUTCOME_UNKNOWN:
         # The supervisor lived on without the database, or the engine cannot see this machine's disk.
-        end = _end_in(here)
+        end = _end_of(run, here)
         _record_output(run, here, end, partial(settling.record_late, run=run))
         if end is not None:
             settling.learn(run=run, outcome=_outcome(end))

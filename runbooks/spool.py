@@ -26,8 +26,12 @@ _HEADER_LIMIT = 4096
 
 @dataclass(frozen=True)
 class Exit:
-    """The end of an attempt as its supervisor saw it; the fields of `runner.Outcome` and the output's figures."""
+    """The end of an attempt as its supervisor saw it; the fields of `runner.Outcome` and the output's figures.
 
+    `started_at` tells it from an attempt of that number in another database, such as one before a restore.
+    """
+
+    started_at: str
     status: str
     exit_code: int | None
     reason: str

@@ -406,7 +406,9 @@ class Supervision:
 
     def _write_exit(self, outcome: Outcome) -> None:
         ended_at = outcome.ended_at or self._time()
+        assert self.run.started_at is not None
         end = Exit(
+            started_at=self.run.started_at.isoformat(),
             status=outcome.status.value,
             exit_code=outcome.exit_code,
             reason=outcome.reason,

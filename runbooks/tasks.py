@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from erpops.celery import app
 from erpops.failpoints import failpoint
@@ -66,7 +66,7 @@ def _patiently(act: Callable[[], T]) -> T:
     while True:
         try:
             return act()
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, InternalError) as error:
             if connection.in_atomic_block or time.monotonic() >= deadline:
                 raise
             logger.warning("The database did not answer: %s", str(error).strip()[:200])

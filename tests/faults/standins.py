@@ -4,6 +4,7 @@ import os
 import shutil
 import traceback
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from django.db import connection, connections
@@ -71,12 +72,11 @@ def in_child(act: Callable[[], object], *, armed: str = "") -> int:
         os._exit(status)
 
 
-def deliver(run: CommandRun, *, armed: str = "", through: int = 0) -> int:
-    """The pid of a process that gets the message about an attempt; it reaches the database by the port `through`."""
+def deliver(run: CommandRun, *, armed: str = "", **connecting: Any) -> int:
+    """The pid of a process that gets the message about an attempt; `connecting` are its own database settings."""
 
     def work() -> None:
-        if through:
-            connection.settings_dict["PORT"] = str(through)
+        connection.settings_dict.update(connecting)
         tasks.run_command(run.pk)
 
     return in_child(work, armed=armed)

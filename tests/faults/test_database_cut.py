@@ -118,7 +118,7 @@ def carried_out(world: World, place: Walk, deeds: Sequence[Deed], cuts: list[int
     with ExitStack() as opened:
         proxies = [opened.enter_context(Proxy(host, port, cut=cut)) for cut in cuts]
         runs = [ask(world, place, deeds, cut) for cut in cuts]
-        children = [deliver(run, through=proxy.port) for run, proxy in zip(runs, proxies, strict=True)]
+        children = [deliver(run, PORT=str(proxy.port)) for run, proxy in zip(runs, proxies, strict=True)]
         assert wait_ended(children, 60) == [0] * len(runs)
         wait_all_gone()
     assert [(now(run).status, now(run).exit_code) for run in runs] == [("failed", 3)] * len(runs)

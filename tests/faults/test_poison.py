@@ -1,6 +1,7 @@
 """Work that kills or confuses whoever touches it: it does so once, and everything else goes on."""
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,7 +27,7 @@ DAMAGES = [
     '{"status": "nonsense"}',
     "",
     "[]",
-    '{"status": "succeeded", "exit_code": 0, "reason": "", "ended_at": "never", '
+    '{"started_at": "once", "status": "succeeded", "exit_code": 0, "reason": "", "ended_at": "never", '
     '"output_bytes": 0, "dropped_bytes": 0, "last_seq": 0}',
 ]
 FORGED = ["1; true", "-1", "99999999999999999999999", None, "1e3", [1], {"run": 1}]
@@ -69,6 +70,18 @@ def test_records_that_make_no_sense_end_as_unknown_and_hold_nobody_up(world: Wor
         (Spool(run.pk).path / "output").write_bytes(b'{"size": 3}\nabc{"seq"')
     clock.advance(seconds=30)
     assert [run.status for run in settled(runs)] == ["outcome_unknown"] * len(DAMAGES) + ["failed"]
+
+
+def test_a_record_from_before_a_restore_is_not_taken_for_an_attempt_of_the_same_number(
+    world: World, server: str, clock: Clock
+) -> None:
+    deeds = [GOOD, GOOD]
+    place = walk_of_deeds(world, server, deeds)
+    old, new = [ask(world, place, deeds, index) for index in range(2)]
+    wait_ended([deliver(old, armed="end.on_disk:1"), deliver(new, armed="start.committed:1")])
+    wait_all_gone()
+    shutil.copytree(Spool(old.pk).path, Spool(new.pk).path)
+    assert [run.status for run in seen_by_the_engine([old, new], clock)] == ["failed", "outcome_unknown"]
 
 
 def test_messages_that_make_no_sense_start_nothing(world: World, server: str) -> None:
