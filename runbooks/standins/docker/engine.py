@@ -4,19 +4,21 @@ import hashlib
 import json
 import os
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import docker
 import requests
 from docker.errors import DockerException
 from docker.tls import TLSConfig
 
+from runbooks.standins.docker.secured import Secured
 from runbooks.standins.ending import Ended
 from runbooks.standins.measures import instant
 
@@ -40,6 +42,7 @@ class Engine:
 
     def __init__(self, where: Where) -> None:
         self.host = where.host or _LOCAL
+        self._where = where
         try:
             self._client = docker.APIClient(
                 base_url=self.host,
@@ -91,9 +94,15 @@ class Engine:
         except requests.RequestException as error:
             raise Ended(1, f"error during connect: {error}") from None
 
-    def connect(self, path: str, query: _Query | None = None, body: Any = None) -> "Connection":
+    def connect(self, path: str, query: _Query | None = None, body: Any = None) -> "Connection | Secured":
         """A connection that the engine has taken over for the streams of a process."""
-        return Connection(self.ask("POST", path, query, body, stream=True))
+        if self._where.certificates is None:
+            return Connection(self.ask("POST", path, query, body, stream=True))
+        whole = f"/v{self.version}{path}" + (f"?{urlencode(_written(query))}" if query else "")
+        try:
+            return Secured(self.host, _context(self._where), whole, body)
+        except OSError as error:
+            raise self._unreachable(error) from None
 
     def now(self) -> datetime:
         """The engine's time at its last answer, to the second."""
@@ -133,9 +142,8 @@ class Connection:
         self._socket.sendall(data)
 
     def send_no_more(self) -> None:
-        """Its input ends. A TLS connection cannot be closed in one direction only: there it stays open."""
-        if type(self._socket) is socket.socket:
-            self._socket.shutdown(socket.SHUT_WR)
+        """Its input ends."""
+        self._socket.shutdown(socket.SHUT_WR)
 
     @property
     def _socket(self) -> Any:
@@ -181,6 +189,19 @@ def _of_context(name: str) -> Where:
         raise Ended(1, f'context "{name}": context not found') from None
     folder = _config() / "contexts" / "tls" / key / "docker"
     return Where(found.get("Host", ""), folder if folder.is_dir() else None, not found.get("SkipTLSVerify"))
+
+
+def _context(found: Where) -> ssl.SSLContext:
+    """The same trust and the same certificate as `_tls` gives the client."""
+    assert found.certificates is not None
+    tls = _tls(found)
+    assert isinstance(tls, TLSConfig)
+    context = ssl.create_default_context(cafile=tls.ca_cert)
+    if not found.verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if tls.cert:
+        context.load_cert_chain(*tls.cert)
+    return context
 
 
 def _tls(found: Where) -> TLSConfig | bool:

@@ -15,6 +15,7 @@ from runbooks.standins.words import Given
 
 OPTIONS = "-d/--detach -i/--interactive -t/--tty -u/--user= -w/--workdir= -e/--env= --env-file= --privileged"
 _MARK = "ERPOPS_EXEC"
+_MOMENT_S = 3.0
 # Only what every shell has built in: many images hold little else. A process that carries the mark is of this call.
 _SIGNAL = """
 for p in /proc/[0-9]*; do
@@ -33,6 +34,8 @@ def run(engine: Engine, given: Given) -> int:
     """The exit status of a command in a running container."""
     if given.on("tty"):
         raise NotUnderstood("the option --tty: there is no terminal here")
+    if given.on("interactive") and engine.host.startswith("ssh://"):
+        raise NotUnderstood("exec --interactive on an engine behind SSH")
     name, *command = given.words
     return execute(engine, name, command, given)
 
@@ -58,18 +61,28 @@ def execute(engine: Engine, name: str, command: list[str], given: Given) -> int:
     with noted(f"`{command[0]}` in container {name}"):
         try:
             _attend(engine, start, given)
+            return _status(engine, found)
         except Stopped:
             _end(_Marked(engine, name, given.text("user"), mark))
             return 143
-    code = engine.json("GET", f"/exec/{quote(found)}/json").get("ExitCode")
-    return 0 if code is None else int(code)
 
 
 def _attend(engine: Engine, start: str, given: Given) -> None:
     connection = engine.connect(start, body={"Detach": False, "Tty": False})
     if given.on("interactive"):
         streams.feed_input(connection)
-    streams.show(connection.coming(), framed=True)
+    streams.show_all(connection)
+
+
+def _status(engine: Engine, found: str) -> int:
+    """Its exit status; the engine may need a moment after the output's end."""
+    deadline = time.monotonic() + _MOMENT_S
+    while time.monotonic() < deadline:
+        code = engine.json("GET", f"/exec/{quote(found)}/json").get("ExitCode")
+        if code is not None:
+            return int(code)
+        time.sleep(0.02)
+    raise Lost(1, "docker: its output has ended, but the engine says that it still runs")
 
 
 def _end(marked: "_Marked") -> None:

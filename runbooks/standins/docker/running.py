@@ -10,6 +10,7 @@ from runbooks.standins.docker import streams
 from runbooks.standins.docker.acting import limits, restart_policy
 from runbooks.standins.docker.engine import Connection, Engine, container_path
 from runbooks.standins.docker.execing import environment
+from runbooks.standins.docker.secured import Secured
 from runbooks.standins.elsewhere import Stopped, noted
 from runbooks.standins.ending import Ended, Lost, err, out
 from runbooks.standins.words import Given
@@ -131,10 +132,10 @@ def _start(engine: Engine, given: Given, found: str) -> None:
         raise
 
 
-def _attend(connection: Connection, waiting: Any, given: Given) -> int:
+def _attend(connection: Connection | Secured, waiting: Any, given: Given) -> int:
     if given.on("interactive"):
         streams.feed_input(connection)
-    streams.show(connection.coming(), framed=True)
+    streams.show_all(connection)
     return int(waiting.json()["StatusCode"])
 
 

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 
 from runbooks.standins.docker.engine import Connection
-from runbooks.standins.ending import raw
+from runbooks.standins.docker.secured import Secured
+from runbooks.standins.ending import Lost, raw
 
 _HEADER = 8
 _READ = 65536
@@ -38,12 +39,20 @@ def show(pieces: Iterable[bytes], *, framed: bool, sink: Sink = raw) -> None:
             sink(stream, body)
 
 
-def feed_input(connection: Connection) -> None:
+def show_all(connection: Connection | Secured) -> None:
+    """Pass on what a process without a terminal prints; Lost when the connection breaks."""
+    try:
+        show(connection.coming(), framed=True)
+    except OSError as error:
+        raise Lost(1, f"docker: the connection to the engine broke: {error}") from None
+
+
+def feed_input(connection: Connection | Secured) -> None:
     """Give this program's standard input to the process, in a thread, and end its input at the end."""
     threading.Thread(target=_feed, args=(connection,), daemon=True).start()
 
 
-def _feed(connection: Connection) -> None:
+def _feed(connection: Connection | Secured) -> None:
     try:
         while piece := os.read(0, _READ):
             connection.send(piece)

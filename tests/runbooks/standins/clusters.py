@@ -13,18 +13,13 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from aiohttp import WSMsgType, web
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from erpops.embedded.launch import free_port
+from tests.runbooks.standins.certificates import self_signed
 from tests.runbooks.standins.objects import (
     DISCOVERY,
     METRICS,
@@ -97,20 +92,6 @@ def cluster() -> Iterator[Cluster]:
         do(runner.cleanup())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
-
-
-def self_signed() -> tuple[str, str]:
-    """A key and a certificate for 127.0.0.1 that vouches for itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the tests' cluster")])
-    begins = datetime(2020, 1, 1, tzinfo=UTC)
-    built = x509.CertificateBuilder(name, name, key.public_key(), 1, begins, begins.replace(year=2120))
-    places = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    authority = x509.BasicConstraints(ca=True, path_length=None)
-    signed = built.add_extension(places, critical=False).add_extension(authority, critical=True).sign(key, SHA256())
-    plain = serialization.NoEncryption()
-    pem, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return key.private_bytes(pem, form, plain).decode(), signed.public_bytes(pem).decode()
 
 
 def _tls(key: str, certificate: str) -> ssl.SSLContext:

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from erpops.embedded.launch import free_port
 from tests.peers import needed, until
+from tests.runbooks.standins.certificates import self_signed
 
 IMAGE = "box:1"
 # What every image that is fit for a shell has, and no more.
@@ -26,6 +28,13 @@ class Engine:
 
     socket: Path
     log: Path
+    port: int
+
+    @property
+    def secured(self) -> dict[str, str]:
+        """The variables with which it is reached over TLS."""
+        place = self.socket.parent / "certificates"
+        return {"DOCKER_HOST": f"tcp://127.0.0.1:{self.port}", "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(place)}
 
     @property
     def url(self) -> str:
@@ -63,10 +72,10 @@ def engine() -> Iterator[Engine]:
     if os.geteuid() != 0:
         pytest.skip("a Docker engine of one's own needs root: run the tests as root")
     folder = Path(tempfile.mkdtemp(prefix="erpops-docker-"))
-    running = Engine(folder / "docker.sock", folder / "log")
+    running = Engine(folder / "docker.sock", folder / "log", free_port())
     argv = [dockerd, "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "-H", running.url]
     argv += ["--pidfile", f"{folder}/pid", "--storage-driver", "vfs", "--bridge=none", "--iptables=false"]
-    argv += ["--ip-forward=false", "--ip-masq=false"]
+    argv += ["--ip-forward=false", "--ip-masq=false", "-H", f"tcp://127.0.0.1:{running.port}", *_tls(folder)]
     with running.log.open("wb") as log:
         process = subprocess.Popen(argv, stdout=log, stderr=log)
     try:
@@ -78,6 +87,17 @@ def engine() -> Iterator[Engine]:
         process.terminate()
         process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tls(folder: Path) -> list[str]:
+    """One certificate for all: it vouches for itself, for the engine and for its clients."""
+    place = folder / "certificates"
+    place.mkdir()
+    key, certificate = self_signed()
+    for name, text in (("ca.pem", certificate), ("cert.pem", certificate), ("key.pem", key)):
+        (place / name).write_text(text)
+    files = [f"--tlscacert={place}/ca.pem", f"--tlscert={place}/cert.pem", f"--tlskey={place}/key.pem"]
+    return ["--tlsverify", *files]
 
 
 def _wait_ready(running: Engine, process: subprocess.Popen[bytes]) -> None:

@@ -105,6 +105,23 @@ def test_standard_input_and_large_output_go_through_whole(standins: Standins) ->
     assert counted.stdout == "100000\n"
 
 
+def test_over_tls_input_ends_and_no_output_is_lost(docker_engine: Engine, standins: Standins) -> None:
+    secured = Standins(standins.home, docker_engine.secured)
+    fed = "".join(f"line {number}\n" for number in range(50_000))
+    assert secured.call("docker", "exec", "-i", "talker", "cat", feed=fed).stdout == fed
+    done = secured.call("docker", "exec", "talker", "sh", "-c", "seq 100000 | tail -1; echo err >&2; exit 4")
+    assert (done.returncode, done.stdout, done.stderr) == (4, "100000\n", "err\n")
+    assert "No such container" in secured.call("docker", "exec", "gone", "true").stderr
+
+
+def test_an_engine_refuses_who_has_no_certificate(docker_engine: Engine, standins: Standins) -> None:
+    for without in ({"DOCKER_CERT_PATH": str(standins.home)}, {"DOCKER_TLS_VERIFY": ""}):
+        stranger = Standins(standins.home, {**docker_engine.secured, **without})
+        done = stranger.call("docker", "ps")
+        assert done.returncode == 1
+        assert done.stderr.startswith(("error during connect", "Cannot connect", "Error response from daemon")), done
+
+
 def test_fast_commands_lose_no_output(here: Call) -> None:
     assert [here("docker", "exec", "talker", "echo", "said") for _ in range(20)] == [(0, "said\n", "")] * 20
 
