@@ -313,15 +313,19 @@ class Viewer {
     const end = numberOf(this.last);
     // The last line may have been unfinished when it was read: it comes again.
     return this.load({ after: Math.max(0, end - 1) }, async (html) => {
+      let fresh = 0;
       for (const piece of cut(html)) {
         await frame();
-        this.add(this.join(linesOf(piece)));
+        const lines = this.join(linesOf(piece));
+        fresh += lines.length;
+        this.add(lines);
         const height = this.log.scrollHeight;
         this.trimTop();
         this.log.scrollTop -= height - this.log.scrollHeight;
       }
       this.newest = Math.max(this.newest, numberOf(this.last));
-      this.behind = numberOf(this.last) < this.newest;
+      // Only who asked and got nothing is at the end.
+      this.behind = fresh > 0;
     });
   }
 
