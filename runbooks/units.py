@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from runbooks import walk
+from runbooks import bounding, walk
 from runbooks.compiler import sql_sessions
 from runbooks.compiler.verdict import RANK
 
@@ -55,8 +55,9 @@ def as_run(compiled: Mapping[str, Any], command: Mapping[str, Any]) -> dict[str,
         out["text"] = "\n".join(["set -e", *(other["text"] for other in before), "set +e", command["text"]])
         out["parameters"] = _united([*before, command])
         out["kind"] = "script"
-    out["text"], told = without_terminal(out["text"])
-    out["told"] += told
+    for change in (without_terminal, bounding.bounded):
+        out["text"], told = change(out["text"])
+        out["told"] += told
     return out
 
 
