@@ -45,6 +45,10 @@ def _http(world: World, server: str) -> str:
     return f"curl -fsS --max-time 10 --data-raw <attempt> {server}; sleep {TAKES_S}; echo two; exit 4"
 
 
+def _request(world: World, server: str) -> str:
+    return "POST /effects/<attempt>"
+
+
 def _sql(world: World, server: str) -> str:
     return f"INSERT INTO {world.table()} VALUES (<attempt>);\nSELECT pg_sleep({TAKES_S});\nSELECT 'two';"
 
@@ -55,8 +59,9 @@ DEEDS = {
         Deed("shell", _shell, 3),
         Deed("script", _script, 3),
         Deed("http", _http, 4, program="curl"),
+        Deed("request", _request, 0, risk="change"),
         Deed("sql", _sql, 0, risk="change", program="psql"),
     )
 }
 # Kinds that only look: an execution leaves no trace that could be counted.
-ONLY_LOOK: frozenset[str] = frozenset()
+ONLY_LOOK = frozenset({"promql", "logql", "lucene"})

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
+from checks.choices import TargetKind
+from checks.models import Target
 from erpops import beats, embedded, failpoints
 from incidents import lifecycle
 from incidents.models import Environment
@@ -30,6 +32,8 @@ SEEN_WITHIN_S = 30
 def walk_of_deeds(world: World, server: str, deeds: Sequence[Deed]) -> Walk:
     """A walk in the console's own environment whose one step has a command for each deed."""
     place, _ = Environment.objects.get_or_create(name=SELF, defaults={"label": "Self"})
+    if server:
+        Target.objects.create(name="world", kind=TargetKind.HTTP, address=server, environment=place)
     user = person("op", "operator")
     incident = lifecycle.open_incident(title="Something broke", severity="SEV2", environment=place, by=user)
     [shelved] = publish(compiled("Deeds", phase("diagnosis", step("Do", *[d.compiled(world, server) for d in deeds]))))

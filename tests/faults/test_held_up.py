@@ -47,6 +47,7 @@ def server(world: World) -> Iterator[str]:
 @pytest.fixture(autouse=True)
 def _nobody_sleeps_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(reaper, "CLEAR_EVERY_S", 0.0)
+    monkeypatch.setattr(reaper, "_next_clearing", 0.0)
     yield
     for run_id in spool.run_ids():
         pids.signal_same(*spool.Spool(run_id).supervisor(), signal.SIGCONT)

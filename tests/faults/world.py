@@ -62,12 +62,13 @@ class World:
 
     @contextmanager
     def server(self) -> Iterator[str]:
-        """The address of a web server that keeps a request's body as an effect before it answers."""
+        """The address of a web server that keeps a request's body, else its path's end, before it answers."""
         requested = self._requested
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                requested.append(self.rfile.read(int(self.headers["content-length"])).decode())
+                body = self.rfile.read(int(self.headers["content-length"] or 0)).decode()
+                requested.append(body or self.path.rpartition("/")[2])
                 self.send_response(200)
                 self.send_header("Content-Length", "4")
                 self.end_headers()
