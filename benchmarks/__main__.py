@@ -14,12 +14,17 @@ def main() -> None:
     with Rig() as rig:
         django.setup()
         # These read settings when they are imported, which exist only now.
-        from benchmarks import alerts, documents, pages
+        from benchmarks import alerts, documents, pages, redaction
         from incidents import sources
 
         _, token = sources.create(name="Benchmark", kind="generic")
         rig.serve()
-        for measure in (documents.measure, lambda: pages.measure(rig), lambda: alerts.measure(rig, token)):
+        for measure in (
+            documents.measure,
+            redaction.measure,
+            lambda: pages.measure(rig),
+            lambda: alerts.measure(rig, token),
+        ):
             for row in measure():
                 print(row, flush=True)
 

@@ -65,6 +65,10 @@ class Containment:
         """Everything that lives of it: the group, and what hangs below this process."""
         return set(pids.descendants(os.getpid())) | _group_members(self._group)
 
+    def counted(self) -> set[int]:
+        """What its limits count: the group where there is one, because that is quick to ask."""
+        return set(pids.descendants(os.getpid())) if self._group is None else _group_members(self._group)
+
     def signal(self, number: signal.Signals) -> None:
         """Signal all of it, once; what has stopped itself is woken so that it hears."""
         for pid in self.members():
@@ -180,7 +184,8 @@ def _can_group() -> bool:
     if path is None:
         return False
     # Refused where processes live in that group itself; then the group only holds them together.
-    _write(path.parent / "cgroup.subtree_control", "+memory +pids")
+    for controller in ("+memory", "+pids"):
+        _write(path.parent / "cgroup.subtree_control", controller)
     try:
         path.mkdir()
         usable = (path / "cgroup.kill").exists() and _joins(path)

@@ -342,7 +342,7 @@ class Supervision:
 
     def _look_at_use(self) -> None:
         # At once: whoever uses up the machine gets no time to use up more of it.
-        if said := self.held.exceeded() or self.use.look(self.held.members()):
+        if said := self.held.exceeded() or self.use.look(self.held.counted()):
             self._end(R.FAILED, said, patience=0)
 
     def _end_by_time(self) -> None:
