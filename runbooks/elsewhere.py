@@ -16,7 +16,9 @@ _STARTS_THERE = re.compile(
     r"\b(?P<program>docker|docker-compose|podman|nerdctl|kubectl|oc|crictl)\b(?:\s+(?!exec\b|run\b)[^\s|;&]+)*\s+"
     r"(?P<verb>exec|run)\b(?P<rest>[^|;&\n]*)"
 )
-_DETACHED = re.compile(r"\s(-\w*d\w*|--detach)\b")
+# Options before the first plain word; what follows an option may be its value.
+_OPTIONS = re.compile(r"(?:\s+-\S+(?:\s+(?!-)\S+)?)*")
+_DETACHED = re.compile(r"\s(-[a-zA-Z]*d[a-zA-Z]*|--detach(=true)?)(?=\s|$)")
 _MOST, _LONGEST = 3, 60
 
 
@@ -27,7 +29,8 @@ def left(*, script: str, env: Mapping[str, str], home: Path) -> str:
         # A stand-in keeps notes; a real client's words are all that is known of it.
         path = shutil.which(found["program"], path=env.get("PATH", ""))
         real = path is not None and Path(path).parent != launchers.folder()
-        if real and not _DETACHED.search(found["rest"].split(" -- ")[0]):
+        options = _OPTIONS.match(found["rest"])
+        if real and options and not _DETACHED.search(options[0]):
             notes.append(f"what `{found['program']} {found['verb']}` started")
     if not notes:
         return ""

@@ -14,6 +14,7 @@ from runbooks.standins.ending import Ended, NotUnderstood
 
 _ACTION = re.compile(r"\{\{(-\s)?(.*?)(\s-)?\}\}", re.DOTALL)
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`|\$\w*(?:\.\w+)*|\.[\w.]*|:=|[|(),]|[+-]?\d+(?:\.\d+)?|\w+|(\S)')
+_CONSTANTS = {"true": True, "false": False, "nil": None}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 
@@ -36,6 +37,7 @@ class Template:
         self._nodes, end = _parse(pieces, 0)
         if end != len(pieces):
             raise NotUnderstood(f"the template {text!r}")
+        _check(self._nodes)
 
     def render(self, value: Any) -> str:
         """The text for one value. Raises Ended for a field that is not there."""
@@ -94,6 +96,26 @@ def _block(kind: str, said: str, pieces: list[_Node], at: int) -> tuple[_Node, i
     return node, at + 1
 
 
+def _check(nodes: Sequence[_Node]) -> None:
+    """Refuse what is not known wherever it stands, also where nothing would be printed."""
+    for node in nodes:
+        if node.kind != "text":
+            for word in _words(_binding(node.said)[1]):
+                if re.match(r"[a-zA-Z_]", word) and word not in _CONSTANTS and word not in FUNCTIONS:
+                    raise NotUnderstood(f"{word} in a template")
+        _check(node.inner)
+        _check(node.other)
+
+
+def _words(said: str) -> list[str]:
+    words = []
+    for match in _TOKEN.finditer(said):
+        if match[1]:
+            raise NotUnderstood(f"{match[1]!r} in a template")
+        words.append(match[0])
+    return words
+
+
 def _render(nodes: Sequence[_Node], dot: Any, names: dict[str, Any]) -> str:
     return "".join(_piece(node, dot, names) for node in nodes)
 
@@ -139,12 +161,7 @@ def _binding(said: str) -> tuple[list[str], str]:
 
 
 def _pipeline(said: str, dot: Any, names: Mapping[str, Any]) -> Any:
-    tokens = []
-    for match in _TOKEN.finditer(said):
-        if match[1]:
-            raise NotUnderstood(f"{match[1]!r} in a template")
-        tokens.append(match[0])
-    value, rest = _piped(tokens, dot, names)
+    value, rest = _piped(_words(said), dot, names)
     if rest:
         raise NotUnderstood(f"{said!r} in a template")
     return value
@@ -194,8 +211,8 @@ def _operand(tokens: list[str], dot: Any, names: Mapping[str, Any]) -> tuple[Any
         return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), word[1:-1]), rest
     if word.startswith("`"):
         return word[1:-1], rest
-    if word in ("true", "false", "nil"):
-        return {"true": True, "false": False, "nil": None}[word], rest
+    if word in _CONSTANTS:
+        return _CONSTANTS[word], rest
     if re.fullmatch(r"[+-]?\d+(\.\d+)?", word):
         return (float(word) if "." in word else int(word)), rest
     raise NotUnderstood(f"{word} in a template")

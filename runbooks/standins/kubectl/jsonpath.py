@@ -14,6 +14,9 @@ _STEP = re.compile(
     r"|\[\?\(\s*@(?P<path>[^\s=!<>)]*)\s*(?:(?P<by>==|!=|<=|>=|<|>)\s*(?P<value>\"[^\"]*\"|'[^']*'|[^)]+?))?\s*\)\]"
     r"|\[(?P<inner>(?:'[^']*'|\"[^\"]*\"|[^\]'\"])*)\]"
 )
+_NUMBERS_OR_NAMES = re.compile(
+    r"\s*(\*|-?\d+(,-?\d+)*|-?\d*:-?\d*(:-?\d*)?|('[^']*'|\"[^\"]*\")(\s*,\s*('[^']*'|\"[^\"]*\"))*)\s*"
+)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r"}
 
 
@@ -37,15 +40,22 @@ def relaxed(text: str) -> str:
 
 def found(path: str, value: Any) -> list[Any]:
     """Everything that a path leads to."""
-    at, here = 0, [value]
-    path = path.removeprefix("$").removeprefix("@")
+    here = [value]
+    for step in _steps(path.removeprefix("$").removeprefix("@")):
+        here = [inner for one in here for inner in _taken(step, one)]
+    return here
+
+
+def _steps(path: str) -> list[re.Match[str]]:
+    """The steps of a path; NotUnderstood whatever the path would be used on."""
+    steps, at = list[re.Match[str]](), 0
     while at < len(path):
         step = _STEP.match(path, at)
-        if step is None:
+        if step is None or not _NUMBERS_OR_NAMES.fullmatch(step["inner"] or "*"):
             raise NotUnderstood(f"the path {path!r}")
-        here = [inner for one in here for inner in _taken(step, one)]
+        steps.append(step)
         at = step.end()
-    return here
+    return steps
 
 
 def _taken(step: re.Match[str], value: Any) -> list[Any]:
@@ -80,9 +90,6 @@ def _bracket(inner: str, value: Any) -> list[Any]:
         return _all(value)
     if inner[:1] in "'\"" and inner:
         return [one for name in re.findall(r"'([^']*)'|\"([^\"]*)\"", inner) for one in _key(name[0] or name[1], value)]
-    numbers = re.fullmatch(r"-?\d*(:-?\d*){0,2}(,-?\d+)*", inner)
-    if not numbers or not inner:
-        raise NotUnderstood(f"the path [{inner}]")
     if not isinstance(value, list):
         return []
     if ":" in inner:
