@@ -42,16 +42,6 @@ function fill(block, lines) {
   return block;
 }
 
-function blocksOf(lines) {
-  const blocks = [];
-  for (let at = 0; at < lines.length; at += BLOCK) {
-    const block = document.createElement("div");
-    block.className = "ob";
-    blocks.push(fill(block, lines.slice(at, at + BLOCK)));
-  }
-  return blocks;
-}
-
 class Viewer {
   constructor(root) {
     this.root = root;
@@ -66,6 +56,9 @@ class Viewer {
     this.fetching = false;
     // The document lacks lines after its last one: they were let go, or never taken in.
     this.behind = false;
+    // A block that comes into sight may turn out higher than it was taken to be.
+    this.sizes = new ResizeObserver(() => this.following && this.toEnd());
+    this.sizes.observe(this.log);
     this.put([...this.lines]);
     this.newest = numberOf(this.last);
     this.readUpTo = this.newest;
@@ -173,12 +166,23 @@ class Viewer {
   add(fresh) {
     const open = this.log.lastElementChild;
     const room = open?.matches(".ob") ? Math.max(0, BLOCK - open.childElementCount) : 0;
-    this.log.append(...blocksOf(fresh.slice(room)));
+    this.log.append(...this.blocks(fresh.slice(room)));
     if (room) fill(open, fresh.slice(0, room));
   }
 
+  blocks(lines) {
+    const blocks = [];
+    for (let at = 0; at < lines.length; at += BLOCK) {
+      const block = document.createElement("div");
+      block.className = "ob";
+      blocks.push(fill(block, lines.slice(at, at + BLOCK)));
+      this.sizes.observe(block);
+    }
+    return blocks;
+  }
+
   put(lines) {
-    this.log.replaceChildren(...blocksOf(lines));
+    this.log.replaceChildren(...this.blocks(lines));
     this.offerEarlier();
   }
 
@@ -301,7 +305,7 @@ class Viewer {
         await frame();
         const lines = linesOf(pieces.pop());
         const height = this.log.scrollHeight;
-        this.lines[0].parentElement.before(...blocksOf(lines));
+        this.lines[0].parentElement.before(...this.blocks(lines));
         this.offerEarlier();
         this.log.scrollTop += this.log.scrollHeight - height;
         this.trimBottom();

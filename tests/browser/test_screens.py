@@ -62,6 +62,7 @@ class World:
     walked: str
     fresh: str
     step: str
+    output: str
     procedure: str
     batch: str
     contact: str
@@ -82,6 +83,7 @@ def world(chromium: Browser, shared_console: Stack, signed_in: StorageState) -> 
     admin.post(f"{step}command/0/run")
     admin.pages[1280].goto(step)
     expect(admin.pages[1280].locator("main")).to_contain_text("Succeeded", timeout=60_000)
+    output = _first(admin, step, r"/i/\d+/run/\d+(?=\")")
     fresh = _declare(admin)
     procedure = _routine(admin)
     batch = _import(admin)
@@ -91,7 +93,7 @@ def world(chromium: Browser, shared_console: Stack, signed_in: StorageState) -> 
     sign_in(nobody.pages[1280], "guest", password)
     guest = Account(chromium, shared_console.url, nobody.pages[1280].context.storage_state())
     nobody.pages[1280].context.clear_cookies()
-    yield World(admin, guest, nobody, over, walked, fresh, step, procedure, batch, contact)
+    yield World(admin, guest, nobody, over, walked, fresh, step, output, procedure, batch, contact)
     for account in (admin, guest, nobody):
         account.close()
 
@@ -196,6 +198,8 @@ SCREENS: dict[str, Callable[[World], str]] = {
     "room-fresh": lambda world: world.fresh,
     "room-walked": lambda world: world.walked,
     "room-step": lambda world: world.step,
+    "output": lambda world: f"{world.output}#L1-L2",
+    "output-search": lambda world: f"{world.step.partition('step/')[0]}output?q=postgres",
     "room-over": lambda world: world.over,
     "resolve": lambda world: f"{world.fresh}resolve",
     "severity": lambda world: f"{world.fresh}severity",
