@@ -1,6 +1,7 @@
 """Places in a shell text where a value would be read as code, whoever has quoted it."""
 
 import re
+from functools import lru_cache
 
 from runbooks.compiler import quoting
 
@@ -69,7 +70,7 @@ def simple_command(text: str, at: int) -> str:
 
     A here-document belongs to the command that opens it.
     """
-    contexts = quoting.contexts(text)
+    contexts = _contexts(text)
     if contexts[at : at + 1] == [quoting.OPEN_HEREDOC]:
         opened = text.rfind("<<", 0, _body_start(text, at))
         return simple_command(text, opened) + text[opened:at]
@@ -94,7 +95,7 @@ def is_input(before: str, context: str) -> bool:
 
 def piped_into(text: str, at: int) -> list[str]:
     """The commands that follow in the pipe of the command at ``at``."""
-    contexts = quoting.contexts(text)
+    contexts = _contexts(text)
     if contexts[at : at + 1] == [quoting.OPEN_HEREDOC]:
         # The pipe stands on the line that opens the here-document.
         at = text.rfind("<<", 0, _body_start(text, at))
@@ -111,6 +112,12 @@ def piped_into(text: str, at: int) -> list[str]:
         elif letter in "|;\n" or depth < 0 or (letter == "&" and text[index - 1 : index] not in "|>"):
             return found + [text[begin:index]] * (begin >= 0)
     return found + [text[begin:]] * (begin >= 0)
+
+
+@lru_cache(maxsize=4)
+def _contexts(text: str) -> list[str]:
+    """Asked several times for each place of one text."""
+    return quoting.contexts(text)
 
 
 def _body_start(text: str, at: int) -> int:

@@ -84,8 +84,8 @@ def _places(text: str, parameters: list[Parameter]) -> list[_Place]:
 
 
 def _form(text: str, start: int, end: int, contexts: list[str]) -> str:
-    word = re.search(r"[a-z]+://[^\s'\"]*$", text[:start])
-    if word and "@" not in word.group():
+    scheme, separator, rest = re.split(r"[\s'\"]", text[:start])[-1].rpartition("://")
+    if separator and scheme[-1:].islower() and "@" not in rest:
         return "url"
     return "json" if _in_json_string(text, start, end, contexts[start]) else "plain"
 

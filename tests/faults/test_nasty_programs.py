@@ -65,10 +65,11 @@ class Sizes:
     flood: int = 60 * MB
     line: int = 12 * MB
     depth: int = 9
+    tiny: int = 100_000
 
 
 def programs(sizes: Sizes) -> dict[str, Nasty]:
-    """Twelve, and one that takes memory."""
+    """Twelve, and two more: one takes memory, one writes byte by byte."""
     return {
         "ignores TERM": Nasty("trap '' TERM INT HUP; while :; do sleep 0.2; done", "timed_out", "was ended"),
         "detaches twice": Nasty(f"python3 -c '{_DAEMON}'; echo done", "succeeded"),
@@ -76,6 +77,7 @@ def programs(sizes: Sizes) -> dict[str, Nasty]:
         "forks": Nasty(f"python3 -c '{_BOMB.format(depth=sizes.depth)}'", "failed", "ERPOPS_COMMAND_PROCESSES"),
         "floods": Nasty(f"yes nasty output without an end | head -c {sizes.flood}; exit 4", "failed", exit_code=4),
         "one line": Nasty(f"head -c {sizes.line} /dev/zero | tr '\\0' x; echo; echo last", "succeeded"),
+        "tiny writes": Nasty(f"dd if=/dev/zero bs=1 count={sizes.tiny} status=none; exit 5", "failed", exit_code=5),
         "binary": Nasty("head -c 3000000 /dev/urandom", "succeeded"),
         "NUL": Nasty("head -c 500000 /dev/zero; printf 'a\\0b\\n'; printf 'a\\0b\\n' >&2", "succeeded"),
         "invalid UTF-8": Nasty(
@@ -193,7 +195,7 @@ def test_twelve_nasty_programs_end_and_leave_nothing(
     limits: None, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "TERM_S", 1.5)
-    judge(programs(Sizes()), 13, client)
+    judge(programs(Sizes()), 14, client)
 
 
 @pytest.mark.slow
@@ -202,7 +204,7 @@ def test_twelve_nasty_programs_of_full_size_end_and_leave_nothing(
     limits: None, level: str, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runner, "READ_LIMIT_S", FULL_TIMEOUT_S)
-    judge(programs(Sizes(flood=1024 * MB, line=100 * MB, depth=11)), 3, client)
+    judge(programs(Sizes(flood=1024 * MB, line=100 * MB, depth=11, tiny=10_000_000)), 3, client)
 
 
 def test_a_file_that_becomes_too_long_ends_its_writer(limits: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -323,7 +323,7 @@ def test_every_value_in_every_place_is_only_ever_text(tmp_path: Path, url: str) 
 def test_where_a_value_would_be_code_every_value_is_refused(text: str, tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     one = command(text, parameters=[{"name": "value"}])
-    for value in [HARMLESS, *sample(hostile(canary))]:
+    for value in [HARMLESS, *sample(hostile(canary))[::6]]:
         with pytest.raises(Unbindable) as refusal:
             bind(one, {"value": value})  # type: ignore[arg-type]
         assert str(refusal.value).endswith(".")
@@ -379,7 +379,7 @@ def test_where_a_value_would_be_several_words_only_plain_ones_are_taken(text: st
     canary = tmp_path / "canary"
     one = command(text, parameters=[{"name": "value"}])
     bind(one, {"value": HARMLESS})  # type: ignore[arg-type]
-    for value in hostile(canary):
+    for value in sample(hostile(canary)):
         if not re.fullmatch(r"[\w.@:+/=, -]+", value, re.ASCII) or value.startswith("-"):
             with pytest.raises(BadValue):
                 bind(one, {"value": value})  # type: ignore[arg-type]
