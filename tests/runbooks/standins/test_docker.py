@@ -105,6 +105,12 @@ def test_standard_input_and_large_output_go_through_whole(standins: Standins) ->
     assert counted.stdout == "100000\n"
 
 
+def test_a_flood_is_passed_on_and_not_kept(standins: Standins) -> None:
+    count, grown = standins.flood("docker", "exec", "talker", "sh", "-c", "yes | head -c 40000000")
+    assert count == 40_000_000
+    assert grown < 25
+
+
 def test_over_tls_input_ends_and_no_output_is_lost(docker_engine: Engine, standins: Standins) -> None:
     secured = Standins(standins.home, docker_engine.secured)
     fed = "".join(f"line {number}\n" for number in range(50_000))
