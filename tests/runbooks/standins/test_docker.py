@@ -150,6 +150,20 @@ def test_containers_are_stopped_started_and_run(docker_engine: Engine, here: Cal
     assert docker_engine.docker("inspect", "mine", check=False).returncode == 1
 
 
+def test_images_networks_and_volumes_are_made_and_removed(docker_engine: Engine, here: Call) -> None:
+    docker_engine.docker("tag", IMAGE, "box:other")
+    assert here("docker", "rmi", "box:other") == (0, "Untagged: box:other\n", "")
+    assert here("docker", "volume", "create", "--label", "a=b", "kept") == (0, "kept\n", "")
+    assert docker_engine.docker("volume", "inspect", "-f", "{{.Labels.a}}", "kept").stdout == "b\n"
+    assert here("docker", "volume", "rm", "kept", "gone") == (
+        1,
+        "kept\n",
+        "Error response from daemon: get gone: no such volume\n",
+    )
+    status, _, said = here("docker", "network", "connect", "nothing", "talker")
+    assert (status, said) == (1, "Error response from daemon: network nothing not found\n")
+
+
 def test_stats_and_events_are_bounded(here: Call) -> None:
     table = here("docker", "stats", "--no-stream", "talker")[1]
     assert re.search(r"talker\s+\d+\.\d\d%\s+\S+iB / \S+iB\s+\d+\.\d\d%", table), table
