@@ -34,6 +34,9 @@ ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
 RUN ERPOPS_SECRET_KEY=build ERPOPS_DATA=/tmp/build DJANGO_SETTINGS_MODULE=erpops.settings \
     python -c "import django; django.setup(); from erpops.static_files import collect; collect()" \
     && rm -rf /tmp/build && chown -R erpops:erpops staticfiles /data
+# Compiled once: the stand-ins start anew for each docker and kubectl command, as a user who can keep nothing here.
+RUN PYTHONDONTWRITEBYTECODE= python -c "import runbooks.standins.docker.compose, runbooks.standins.docker.program, \
+    runbooks.standins.kubectl.program"
 USER erpops
 VOLUME /data
 EXPOSE 8000

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from runbooks.standins.docker import acting, compose, execing, listing, looking, running, stats, system
+from runbooks.standins.docker import acting, compose, execing, listing, looking, running, stats, system, things
 from runbooks.standins.docker.engine import Engine, where
 from runbooks.standins.ending import NotUnderstood
 from runbooks.standins.words import Given, Known, Subcommand, check_count, choose, read
@@ -50,6 +50,13 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
     "volume ls": Subcommand(listing.volumes, listing.LS, most=0),
     "volume inspect": Subcommand(looking.inspect_as("volume"), looking.INSPECT, least=1),
     "volume prune": Subcommand(acting.prune("volumes"), acting.PRUNE, most=0),
+    **dict.fromkeys(("rmi", "image rm"), Subcommand(things.remove("image"), things.REMOVE, least=1)),
+    "network rm": Subcommand(things.remove("network"), things.REMOVE, least=1),
+    "network create": Subcommand(things.create_network, things.CREATE_NETWORK, least=1, most=1),
+    "network connect": Subcommand(things.connect(True), things.CONNECT, least=2, most=2),
+    "network disconnect": Subcommand(things.connect(False), things.REMOVE, least=2, most=2),
+    "volume rm": Subcommand(things.remove("volume"), things.REMOVE, least=1),
+    "volume create": Subcommand(things.create_volume, things.CREATE_VOLUME, most=1),
     "events": Subcommand(looking.events, looking.EVENTS, most=0),
     "system events": Subcommand(looking.events, looking.EVENTS, most=0),
     "info": Subcommand(system.info, system.FORMAT, most=0),

@@ -11,6 +11,7 @@ from runbooks.standins.docker.acting import limits, restart_policy
 from runbooks.standins.docker.engine import Connection, Engine, container_path
 from runbooks.standins.docker.execing import environment
 from runbooks.standins.docker.secured import Secured
+from runbooks.standins.docker.things import labels
 from runbooks.standins.elsewhere import Stopped, noted
 from runbooks.standins.ending import Ended, Lost, err, out
 from runbooks.standins.words import Given
@@ -82,7 +83,7 @@ def _wanted(given: Given, image: str, command: list[str]) -> dict[str, Any]:
         "Image": image,
         "Cmd": command or None,
         "Env": environment(given),
-        "Labels": {item.partition("=")[0]: item.partition("=")[2] for item in given.many("label")},
+        "Labels": labels(given),
         "ExposedPorts": {inner: {} for inner, _ in ports},
         "WorkingDir": given.text("workdir"),
         "User": given.text("user"),

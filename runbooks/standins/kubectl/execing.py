@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from kubernetes.stream.ws_client import ERROR_CHANNEL, STDERR_CHANNEL, STDOUT_CHANNEL, WSClient, get_websocket_url
-from websocket import WebSocketBadStatusException, WebSocketException
+from websocket import ABNF, WebSocketBadStatusException, WebSocketException
 
 from runbooks.standins.elsewhere import Stopped, noted
 from runbooks.standins.ending import Ended, Lost, NotUnderstood, err, raw
@@ -17,7 +17,7 @@ from runbooks.standins.words import Given
 OPTIONS = "-c/--container= -i/--stdin -t/--tty -q/--quiet --pod-running-timeout="
 # Only this version can say that the input has ended.
 _WITH_INPUT = "v5.channel.k8s.io"
-_STREAMS = ((STDOUT_CHANNEL, "out"), (STDERR_CHANNEL, "err"))
+_STREAMS = {STDOUT_CHANNEL: "out", STDERR_CHANNEL: "err"}
 _READ = 32768
 
 
@@ -63,18 +63,20 @@ def _attend(client: WSClient) -> int:
     """Pass its output on until it has ended; its exit status, or the cluster's word on why there is none."""
     said = b""
     try:
-        while client.is_open():
-            client.update(timeout=None)
-            for channel, stream in _STREAMS:
-                if data := client.read_channel(channel):
-                    raw(stream, data)
-            said += client.read_channel(ERROR_CHANNEL) if client.peek_channel(ERROR_CHANNEL) else b""
-            if said:
+        # Frame by frame: the client's own loop keeps a flood in memory before it gives any of it.
+        while not said:
+            opcode, frame = client.sock.recv_data_frame(True)
+            if opcode == ABNF.OPCODE_CLOSE:
                 break
+            if opcode not in (ABNF.OPCODE_BINARY, ABNF.OPCODE_TEXT) or len(frame.data) < 2:
+                continue
+            channel, data = frame.data[0], frame.data[1:]
+            if channel in _STREAMS:
+                raw(_STREAMS[channel], data)
+            elif channel == ERROR_CHANNEL:
+                said = data
     except (WebSocketException, OSError) as error:
         raise Lost(1, f"error: the connection to the pod was lost: {error}") from None
-    for channel, stream in _STREAMS:
-        raw(stream, client.read_channel(channel) or b"")
     return _status(said)
 
 

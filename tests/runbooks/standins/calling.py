@@ -31,6 +31,17 @@ class Standins:
             words, env=self.environment, cwd=self.home, input=feed, capture_output=True, text=True, timeout=60
         )
 
+    def flood(self, *words: str) -> tuple[int, int]:
+        """Bytes that one prints, and by how many MiB its memory has grown from the first of them to the last."""
+        process = subprocess.Popen(words, env=self.environment, cwd=self.home, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        count, seen = 0, []
+        while piece := process.stdout.read(1 << 20):
+            count += len(piece)
+            seen += _most_memory(process.pid)
+        process.wait(20)
+        return count, (seen[-1] - seen[0]) // 1024
+
     def begin(self, *words: str) -> "subprocess.Popen[str]":
         """Start one and go on."""
         return subprocess.Popen(
@@ -42,3 +53,12 @@ class Standins:
             stderr=subprocess.PIPE,
             text=True,
         )
+
+
+def _most_memory(pid: int) -> list[int]:
+    """The most memory (in KiB) that a process has had; nothing when it has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return []
+    return [int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")]

@@ -105,6 +105,12 @@ def test_standard_input_and_large_output_go_through_whole(standins: Standins) ->
     assert counted.stdout == "100000\n"
 
 
+def test_a_flood_is_passed_on_and_not_kept(standins: Standins) -> None:
+    count, grown = standins.flood("docker", "exec", "talker", "sh", "-c", "yes | head -c 40000000")
+    assert count == 40_000_000
+    assert grown < 25
+
+
 def test_over_tls_input_ends_and_no_output_is_lost(docker_engine: Engine, standins: Standins) -> None:
     secured = Standins(standins.home, docker_engine.secured)
     fed = "".join(f"line {number}\n" for number in range(50_000))
@@ -142,6 +148,20 @@ def test_containers_are_stopped_started_and_run(docker_engine: Engine, here: Cal
         assert docker_engine.docker("inspect", "-f", "{{.State.Status}}", "mine").stdout.strip() == state
     assert here("docker", "rm", "-v", "mine")[0] == 0
     assert docker_engine.docker("inspect", "mine", check=False).returncode == 1
+
+
+def test_images_networks_and_volumes_are_made_and_removed(docker_engine: Engine, here: Call) -> None:
+    docker_engine.docker("tag", IMAGE, "box:other")
+    assert here("docker", "rmi", "box:other") == (0, "Untagged: box:other\n", "")
+    assert here("docker", "volume", "create", "--label", "a=b", "kept") == (0, "kept\n", "")
+    assert docker_engine.docker("volume", "inspect", "-f", "{{.Labels.a}}", "kept").stdout == "b\n"
+    assert here("docker", "volume", "rm", "kept", "gone") == (
+        1,
+        "kept\n",
+        "Error response from daemon: get gone: no such volume\n",
+    )
+    status, _, said = here("docker", "network", "connect", "nothing", "talker")
+    assert (status, said) == (1, "Error response from daemon: network nothing not found\n")
 
 
 def test_stats_and_events_are_bounded(here: Call) -> None:

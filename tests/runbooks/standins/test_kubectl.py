@@ -222,6 +222,12 @@ def test_standard_input_reaches_the_process_and_ends(shop: Cluster, standins: St
     assert piped.stdout == "100000\n"
 
 
+def test_a_flood_is_passed_on_and_not_kept(shop: Cluster, standins: Standins) -> None:
+    count, grown = standins.flood("kubectl", "exec", "api-1", "--", "sh", "-c", "yes | head -c 40000000")
+    assert count == 40_000_000
+    assert grown < 25
+
+
 def test_input_is_refused_where_its_end_could_not_be_told(shop: Cluster, standins: Standins) -> None:
     shop.protocols = ("v4.channel.k8s.io",)
     assert standins.call("kubectl", "exec", "api-1", "--", "echo", "said").stdout == "said\n"
