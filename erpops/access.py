@@ -11,9 +11,10 @@ from typing import Any, cast
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 from django.http import HttpRequest, HttpResponse
-from guardian.shortcuts import get_objects_for_user
+from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
 OPERATOR, LEAD, ADMIN, STAKEHOLDER = "operator", "lead", "admin", "stakeholder"
 ROLES = (OPERATOR, LEAD, ADMIN, STAKEHOLDER)
@@ -117,11 +118,27 @@ def solo_reviewer(user: Any) -> bool:
     return not others.exclude(pk=user.pk).exists()
 
 
-def granted_ids(user: Any, permission: str, model: type[Model]) -> Any:
+_GRANTED = """
+SELECT own.content_object_id FROM {own} own
+JOIN auth_permission p ON p.id = own.permission_id JOIN django_content_type t ON t.id = p.content_type_id
+WHERE own.user_id = %s AND p.codename = %s AND t.app_label = %s AND t.model = %s
+UNION ALL
+SELECT shared.content_object_id FROM {shared} shared
+JOIN auth_permission p ON p.id = shared.permission_id JOIN django_content_type t ON t.id = p.content_type_id
+JOIN auth_user_groups member ON member.group_id = shared.group_id
+WHERE member.user_id = %s AND p.codename = %s AND t.app_label = %s AND t.model = %s
+"""
+
+
+def granted_ids(user: Any, permission: str, model: Any) -> RawSQL:
     """The ids of `model` on which `user` holds `permission` (`app.codename`) by a grant of their own or of a group.
 
-    Global permissions and superuser rights do not count: a grant is about one object.
+    For `pk__in`. Global permissions and superuser rights do not count: a grant is about one object. Written in
+    SQL because every page and every live stream asks it, several times over: django-guardian's own queryset
+    took a third of the time of a click.
     """
-    return get_objects_for_user(user, permission, klass=model, with_superuser=False, accept_global_perms=False).values(
-        "pk"
-    )
+    app, _, codename = permission.partition(".")
+    own, shared = get_user_obj_perms_model(model), get_group_obj_perms_model(model)
+    query = _GRANTED.format(own=own._meta.db_table, shared=shared._meta.db_table)
+    asked = [user.pk, codename, app, model._meta.model_name]
+    return RawSQL(query, [*asked, *asked])  # noqa: S611  (table names are our own, values are parameters)

@@ -26,7 +26,7 @@ def may_operate(user: Any, environment: Environment) -> bool:
     if not environment.restricted:
         return True
     granted = access.granted_ids(user, "incidents.operate_environment", Environment)
-    return granted.filter(pk=environment.pk).exists()
+    return Environment.objects.filter(Q(pk=environment.pk), pk__in=granted).exists()
 
 
 def visible_incidents(user: Any) -> QuerySet[Incident]:
