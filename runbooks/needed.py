@@ -12,12 +12,15 @@ from runbooks import variables
 from runbooks.compiler import shell
 from runbooks.executors.shell import KINDS
 from runbooks.executors.shell import OWN_WORDS as BUILT_IN
+from runbooks.standins import launchers
+from runbooks.standins.understanding import not_understood
 
 # These start the program that follows them.
 _WRAPPERS = frozenset(
     "sudo doas time nohup nice ionice env timeout watch xargs stdbuf setsid command exec unbuffer".split()
 )
 _QUEUE = "env."
+_STAND_IN = " (stand-in)"
 
 
 def programs_of(script: str) -> tuple[str, ...]:
@@ -51,14 +54,17 @@ def _started_by(words: list[str]) -> list[str]:
 
 
 def on_path(path: str) -> set[str]:
-    """The names of everything that can be started from the folders of `path`."""
+    """The names of everything that can be started from the folders of `path`; what only stands in is told so."""
     found: set[str] = set()
     for folder in path.split(os.pathsep):
         try:
             with os.scandir(folder) as entries:
-                found.update(entry.name for entry in entries if os.access(entry.path, os.X_OK))
+                names = {entry.name for entry in entries if os.access(entry.path, os.X_OK)}
         except OSError:
             continue
+        if folder == str(launchers.folder()):
+            names = {name + _STAND_IN for name in names - found}
+        found |= names
     return found
 
 
@@ -88,8 +94,34 @@ def lacking(command: Mapping[str, Any], there: frozenset[str] | None) -> str:
     """A sentence that names what the worker lacks for `command`; empty if nothing is known to be missing."""
     if there is None or command["kind"] not in KINDS:
         return ""
-    missing = [name for name in programs_of(command["text"]) if name not in there]
+    missing = [name for name in programs_of(command["text"]) if not there & {name, name + _STAND_IN}]
     if not missing:
-        return ""
+        return _refused_by_stand_ins(command["text"], there)
     names, verb = " and ".join(missing), "is" if len(missing) == 1 else "are"
     return f"{names} {verb} not installed on the worker of this environment. Install it there, or run this elsewhere."
+
+
+def _refused_by_stand_ins(script: str, there: frozenset[str]) -> str:
+    """A sentence on what the stand-ins would not do of `script`, where the worker has nothing better."""
+    for words in _calls_of(script):
+        name = words[0]
+        if name not in there and (what := not_understood(words)):
+            return (
+                f"{name} is not installed on the worker of this environment, and what stands in for it does not know "
+                f"{what}. Install {name} there, or run this elsewhere."
+            )
+    return ""
+
+
+@lru_cache(maxsize=2048)
+def _calls_of(script: str) -> tuple[tuple[str, ...], ...]:
+    """The calls of programs that have a stand-in, as words."""
+    found = []
+    for part in shell.split_units(script):
+        for invocation in part.invocations if isinstance(part, shell.Unit) else []:
+            words = [word.value for word in invocation.words]
+            start = next((at for at, word in enumerate(words) if word in launchers.NAMES), len(words))
+            # Behind anything but a wrapper the name is an argument.
+            if words[start:] and all(word in _WRAPPERS or not word.isalpha() for word in words[:start]):
+                found.append(tuple(words[start:]))
+    return tuple(found)

@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
-
-import docker
-import requests
-from docker.errors import DockerException
-from docker.tls import TLSConfig
 
 from runbooks.standins.docker.secured import Secured
 from runbooks.standins.ending import Ended
 from runbooks.standins.measures import instant
+
+if TYPE_CHECKING:
+    import requests
 
 _CONNECT_S, _ANSWER_S = 10, 300
 _READ = 65536
@@ -41,8 +39,13 @@ class Engine:
     """An engine that answers. `version` is the API version that both sides speak."""
 
     def __init__(self, where: Where) -> None:
+        # The client is slow to load, and the console asks this package only which commands it knows.
+        import docker
+        from docker.errors import DockerException
+
         self.host = where.host or _LOCAL
         self._where = where
+        self._errors = (DockerException, OSError)
         try:
             self._client = docker.APIClient(
                 base_url=self.host,
@@ -51,7 +54,7 @@ class Engine:
                 tls=_tls(where),
                 use_ssh_client=self.host.startswith("ssh://"),
             )
-        except (DockerException, OSError) as error:
+        except self._errors as error:
             raise self._unreachable(error) from None
         self._date = ""
 
@@ -61,7 +64,7 @@ class Engine:
 
     def ask(
         self, method: str, path: str, query: _Query | None = None, body: Any = None, *, stream: bool = False
-    ) -> requests.Response:
+    ) -> "requests.Response":
         """The engine's answer; Ended with its own sentence when it refuses."""
         headers = {"Connection": "Upgrade", "Upgrade": "tcp"} if stream and method == "POST" else {}
         try:
@@ -74,7 +77,7 @@ class Engine:
                 stream=stream,
                 timeout=(_CONNECT_S, None if stream else _ANSWER_S),
             )
-        except (requests.RequestException, DockerException, OSError) as error:
+        except self._errors as error:
             raise self._unreachable(error) from None
         self._date = answer.headers.get("Date", self._date)
         if answer.status_code >= 400:
@@ -91,7 +94,7 @@ class Engine:
         answer = self.ask("GET", path, query, stream=True)
         try:
             yield from answer.iter_content(chunk_size=None)
-        except requests.RequestException as error:
+        except OSError as error:
             raise Ended(1, f"error during connect: {error}") from None
 
     def connect(self, path: str, query: _Query | None = None, body: Any = None) -> "Connection | Secured":
@@ -126,7 +129,7 @@ class Engine:
 class Connection:
     """The streams of a process: its output comes, what is sent goes to its input."""
 
-    def __init__(self, answer: requests.Response) -> None:
+    def __init__(self, answer: "requests.Response") -> None:
         # Kept, because the connection is closed with the answer.
         self._answer = answer
         # The client's own way reads past this buffer, where the first output may already be.
@@ -195,7 +198,6 @@ def _context(found: Where) -> ssl.SSLContext:
     """The same trust and the same certificate as `_tls` gives the client."""
     assert found.certificates is not None
     tls = _tls(found)
-    assert isinstance(tls, TLSConfig)
     context = ssl.create_default_context(cafile=tls.ca_cert)
     if not found.verify:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -204,9 +206,12 @@ def _context(found: Where) -> ssl.SSLContext:
     return context
 
 
-def _tls(found: Where) -> TLSConfig | bool:
+def _tls(found: Where) -> Any:
     if found.certificates is None:
         return False
+    # Loaded with the client.
+    from docker.tls import TLSConfig
+
     pair = (str(found.certificates / "cert.pem"), str(found.certificates / "key.pem"))
     authority = found.certificates / "ca.pem"
     known = authority.exists() and authority.stat().st_size > 0
@@ -228,7 +233,7 @@ def _written(query: _Query) -> dict[str, str]:
     return words
 
 
-def _message(answer: requests.Response) -> str:
+def _message(answer: "requests.Response") -> str:
     try:
         return str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):

@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import docker
-
 from runbooks.standins.docker.engine import Engine
 from runbooks.standins.docker.rows import show
 from runbooks.standins.ending import NotUnderstood, out
@@ -38,6 +36,9 @@ _INFO = (
 
 def version(engine: Engine, given: Given) -> int:
     """What speaks here and what answers there."""
+    # Loaded already: the engine has answered through it.
+    import docker
+
     client = {
         "Version": f"{docker.__version__} (Python)",
         "ApiVersion": engine.version,

@@ -7,18 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
-
-import urllib3
-from kubernetes import config as kube
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.rest import ApiException
-from kubernetes.config import ConfigException
 
 from runbooks.standins.ending import Ended
 from runbooks.standins.measures import span
 from runbooks.standins.words import Given
+
+if TYPE_CHECKING:
+    import urllib3
+    from kubernetes.client import Configuration
 
 # Understood by every subcommand, before it and after it.
 OPTIONS = (
@@ -36,7 +34,13 @@ class Cluster:
     """A cluster as the options and the kubeconfig name it. `namespace` is the one that is meant."""
 
     def __init__(self, given: Given) -> None:
+        # The client is slow to load, and the console asks this package only which commands it knows.
+        from kubernetes.client import ApiClient
+        from kubernetes.client.rest import ApiException
+        from urllib3.exceptions import HTTPError
+
         self.configuration, named = _configured(given)
+        self._errors = (ApiException, HTTPError, OSError)
         self.namespace = given.text("namespace") or named or "default"
         self.chosen = bool(given.text("namespace"))
         said = given.text("request-timeout", "0")
@@ -67,7 +71,7 @@ class Cluster:
         *,
         headers: Mapping[str, str] | None = None,
         endless: bool = False,
-    ) -> urllib3.BaseHTTPResponse:
+    ) -> "urllib3.BaseHTTPResponse":
         """The answer, not yet read; Ended with the cluster's own sentence when it refuses."""
         words = {"Accept": "application/json", **self.authorization(), **(headers or {})}
         if body is not None:
@@ -79,7 +83,7 @@ class Cluster:
             self._date = answer.headers.get("Date", self._date)
             if answer.status >= 400:
                 raise refusal(answer.status, answer.read())
-        except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
+        except self._errors as error:
             raise self.unreachable(error) from None
         return answer
 
@@ -90,7 +94,7 @@ class Cluster:
             return json.loads(answer.read())
         except ValueError:
             raise Ended(1, "error: the server's answer is not JSON") from None
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except self._errors as error:
             raise self.unreachable(error) from None
 
     def patch(self, path: str, body: Any, kind: str = "strategic-merge") -> Any:
@@ -102,7 +106,7 @@ class Cluster:
         answer = self.ask("GET", path, query, headers={"Accept": "*/*"}, endless=True)
         try:
             yield from answer.stream(65536)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except self._errors as error:
             raise Ended(1, f"error: {error}") from None
 
     def now(self) -> datetime:
@@ -133,8 +137,14 @@ def refusal(status: int, body: bytes) -> Ended:
         return Ended(1, f"Error from server: {body.decode(errors='replace').strip() or f'status {status}'}")
 
 
-def _configured(given: Given) -> tuple[Configuration, str]:
+def _configured(given: Given) -> tuple["Configuration", str]:
     """The client's configuration and the namespace of the context."""
+    # Loaded with the client.
+    import urllib3
+    from kubernetes import config as kube
+    from kubernetes.client import Configuration
+    from kubernetes.config import ConfigException
+
     configuration = Configuration()
     # What is asked for once is asked once: a write must not be sent a second time.
     configuration.retries = False
@@ -182,6 +192,10 @@ def config_file(given: Given) -> str:
 
 def contexts(path: str) -> tuple[list[Mapping[str, Any]], str]:
     """All contexts of a kubeconfig and the name of the current one."""
+    # Loaded with the client, which `config` does without.
+    from kubernetes import config as kube
+    from kubernetes.config import ConfigException
+
     try:
         found, current = kube.list_kube_config_contexts(config_file=path)
     except ConfigException as error:

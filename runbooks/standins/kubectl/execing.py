@@ -14,7 +14,6 @@ from runbooks.standins.kubectl.cluster import Cluster, refusal
 from runbooks.standins.kubectl.pods import POD, container_of, pod_of
 from runbooks.standins.words import Given
 
-OPTIONS = "-c/--container= -i/--stdin -t/--tty -q/--quiet --pod-running-timeout="
 # Only this version can say that the input has ended.
 _WITH_INPUT = "v5.channel.k8s.io"
 _STREAMS = {STDOUT_CHANNEL: "out", STDERR_CHANNEL: "err"}

@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import kubernetes
-
 from runbooks.standins.columns import aligned
 from runbooks.standins.ending import Ended, NotUnderstood, err, out
 from runbooks.standins.kubectl import jsonpath
@@ -183,6 +181,9 @@ def can_i(cluster: Cluster, given: Given) -> int:
 
 def version(cluster: Cluster, given: Given) -> int:
     """What speaks here and what answers there."""
+    # Loaded already, with the cluster.
+    import kubernetes
+
     if given.has("output"):
         raise NotUnderstood("version --output")
     out(f"Client Version: {kubernetes.__version__} (Python, a stand-in of erpops)")

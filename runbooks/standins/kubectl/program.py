@@ -3,9 +3,19 @@
 from collections.abc import Mapping
 
 from runbooks.standins.ending import Ended
-from runbooks.standins.kubectl import changing, describing, execing, getting, logs, looking, rollout
+from runbooks.standins.kubectl import changing, describing, getting, logs, looking, rollout
 from runbooks.standins.kubectl.cluster import OPTIONS, Cluster
-from runbooks.standins.words import Known, Subcommand, choose, read
+from runbooks.standins.words import Given, Known, Subcommand, choose, read
+
+EXEC_OPTIONS = "-c/--container= -i/--stdin -t/--tty -q/--quiet --pod-running-timeout="
+
+
+def _exec(cluster: Cluster, given: Given) -> int:
+    # It loads the websocket's client, which no other subcommand needs.
+    from runbooks.standins.kubectl.execing import run
+
+    return run(cluster, given)
+
 
 _TOP_POD = Subcommand(looking.top_pods, looking.TOP)
 _TOP_NODE = Subcommand(looking.top_nodes, looking.TOP)
@@ -13,7 +23,7 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
     "get": Subcommand(getting.run, getting.OPTIONS, least=1),
     "describe": Subcommand(describing.run, describing.OPTIONS, least=1),
     "logs": Subcommand(logs.run, logs.OPTIONS, most=2),
-    "exec": Subcommand(execing.run, execing.OPTIONS, least=1, stops=True),
+    "exec": Subcommand(_exec, EXEC_OPTIONS, least=1, stops=True),
     "rollout status": Subcommand(rollout.status, rollout.STATUS, least=1, most=2),
     "rollout restart": Subcommand(rollout.restart, rollout.RESTART, least=1),
     "rollout undo": Subcommand(rollout.undo, rollout.UNDO, least=1),

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from erpops.embedded.launch import free_port
+from erpops.embedded.launch import dying_with_parent, free_port
 from tests.peers import needed, until
 from tests.runbooks.standins.certificates import self_signed
 
@@ -77,7 +78,7 @@ def engine() -> Iterator[Engine]:
     argv += ["--pidfile", f"{folder}/pid", "--storage-driver", "vfs", "--bridge=none", "--iptables=false"]
     argv += ["--ip-forward=false", "--ip-masq=false", "-H", f"tcp://127.0.0.1:{running.port}", *_tls(folder)]
     with running.log.open("wb") as log:
-        process = subprocess.Popen(argv, stdout=log, stderr=log)
+        process = subprocess.Popen(argv, stdout=log, stderr=log, **dying_with_parent(signal.SIGTERM))
     try:
         _wait_ready(running, process)
         _bring_image(running, Path(busybox), folder)

@@ -164,6 +164,13 @@ def test_a_stop_of_what_only_asks_a_cluster_is_a_stop(bare: Path, shop: Cluster,
 def test_a_worker_tells_its_stand_ins_among_its_programs(bare: Path) -> None:
     _place("docker ps")
     there = frozenset(needed.facts(["env.test"])["programs"]["env.test"])
-    assert {"docker", "docker-compose", "kubectl", "bash"} <= there
+    assert {"docker (stand-in)", "docker-compose (stand-in)", "kubectl (stand-in)", "bash"} <= there
     assert needed.lacking({"kind": "shell", "text": "docker exec db psql | kubectl get pods"}, there) == ""
     assert "helm" in needed.lacking({"kind": "shell", "text": "helm list"}, there)
+    for text, named in (
+        ("command docker build . | bash", "subcommand build"),
+        ("kubectl apply -f a.yaml", "subcommand apply"),
+    ):
+        assert named in needed.lacking({"kind": "shell", "text": text}, there)
+        assert needed.lacking({"kind": "shell", "text": text}, there | {"docker", "kubectl"}) == ""
+    assert needed.lacking({"kind": "shell", "text": "cat docker build"}, there) == ""
