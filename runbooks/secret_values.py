@@ -36,8 +36,11 @@ class Sealed(str):
         return repr(SHOWN)
 
     def open(self) -> str:
-        """The value. Raises ValueError when the key is gone."""
-        return str(_box.from_db_value(str.__str__(self).removeprefix(_MARK), None, None))
+        """The value; empty when its key is gone, so that it is asked for again."""
+        try:
+            return str(_box.from_db_value(str.__str__(self).removeprefix(_MARK), None, None))
+        except ValueError:
+            return ""
 
 
 class ValuesField(models.JSONField):

@@ -1,12 +1,15 @@
 """Parameters whose name says that they are secrets: kept encrypted, never shown, used all the same."""
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from runbooks import executions, secret_values
+from erpops import secrets
+from runbooks import executions, runner, secret_values
 from runbooks.models import CommandRun, Execution
+from runbooks.refusals import Refused
 from tests.runbooks.builders import Walk, command, output_of, walk
 from tests.runbooks.running import run_now, wait_all_gone
 
@@ -86,3 +89,19 @@ def test_a_sealed_value_is_a_mask_wherever_it_is_written() -> None:
     [value] = secret_values.sealed({"password": SECRET}).values()
     assert [str(value), f"{value}", f"{value:>5}", repr(value), "%s" % value] == ["•••", "•••", "  •••", "'•••'", "•••"]  # noqa: UP031
     assert secret_values.sealed({"password": value})["password"] is value
+
+
+def test_a_value_whose_key_is_gone_is_asked_for_again(place: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"db-password": SECRET, "user": "ann"}
+    executions.set_values(execution=place.execution, values=given, by=place.user)
+    monkeypatch.setattr(settings, "FIELD_KEYS", ["another key than before"])
+    secrets._box.cache_clear()
+    try:
+        with pytest.raises(Refused, match="Fill in db-password first"):
+            runner.request(step_run=place.step(), command=0, by=place.user)
+        executions.set_values(execution=place.execution, values={"db-password": SECRET}, by=place.user)
+        run = run_now(place)
+        wait_all_gone()
+        assert run.status == "succeeded", run.reason
+    finally:
+        secrets._box.cache_clear()
