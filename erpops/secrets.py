@@ -19,6 +19,10 @@ def _box() -> MultiFernet:
 class EncryptedField(models.TextField):
     """Text that the database holds encrypted (Fernet, first key of ERPOPS_FIELD_KEYS)."""
 
+    def renewed(self, value: Any) -> Any:
+        """The value to be written so that it is encrypted with the first key."""
+        return value
+
     def get_prep_value(self, value: Any) -> Any:
         if value in (None, ""):
             return value

@@ -51,6 +51,10 @@ class ValuesField(models.JSONField):
         name, _, arguments, options = super().deconstruct()
         return name, "django.db.models.JSONField", arguments, options
 
+    def renewed(self, value: Any) -> Any:
+        """The values to be written so that secrets are encrypted with the first key."""
+        return opened(value) if isinstance(value, dict) else value
+
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         return super().get_db_prep_value(sealed(value) if isinstance(value, dict) else value, connection, prepared)
 

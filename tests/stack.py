@@ -97,7 +97,7 @@ class Stack:
         )
         threading.Thread(target=self._collect, args=(self.process,), daemon=True).start()
 
-    def wait_ready(self, timeout: float = 60.0) -> float:
+    def wait_ready(self, timeout: float = 180.0) -> float:
         """Seconds until `up` says it is ready; fails with its output when it ends or takes too long."""
         began = time.monotonic()
         self.wait_for("Ready after", timeout)

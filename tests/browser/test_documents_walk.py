@@ -64,7 +64,7 @@ def operator(chromium: Browser, console: Stack) -> Iterator[Page]:
     context.close()
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 @pytest.mark.parametrize("slug", FEW)
 def test_a_runbook_of_a_real_document_is_walked_to_its_end(slug: str, shelf: dict[str, str], operator: Page) -> None:
     told = walk(operator, slug, shelf[slug])

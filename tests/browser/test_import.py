@@ -78,7 +78,7 @@ def keep_drafts(page: Page) -> None:
     expect(page.get_by_text("Kept as drafts")).to_be_visible()
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_document_is_cleaned_split_reviewed_and_kept_and_its_edit_is_shown(admin: Page, tmp_path: Path) -> None:
     file = tmp_path / "pumps.md"
     file.write_text(OWN)
@@ -104,7 +104,7 @@ def test_a_document_is_cleaned_split_reviewed_and_kept_and_its_edit_is_shown(adm
     expect(admin.get_by_text("Set up")).to_be_visible()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_the_real_documents_become_reviewable_drafts(admin: Page, tmp_path: Path) -> None:
     if not DOCUMENTS.is_dir():
         pytest.skip("the folder shared/documents beside the checkout is missing: put Markdown runbooks there")

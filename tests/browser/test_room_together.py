@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.stack import Stack
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ from django.test import override_settings
 from checks.models import Target
 from erpops import secrets
 from incidents.models import Environment
+from runbooks import secret_values
+from runbooks.models import Execution
+from tests.runbooks.builders import command, walk
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +44,19 @@ def test_secrets_are_read_with_the_old_key_until_the_new_one_has_written_them_al
     secrets._box.cache_clear()
     with override_settings(FIELD_KEYS=["new"]):
         assert Target.objects.get().credential == "hunter2"
+
+
+def test_secret_parameters_of_walks_are_written_anew_too() -> None:
+    with override_settings(FIELD_KEYS=["old"]):
+        place = walk(command("true"))
+        Execution.objects.filter(pk=place.execution.pk).update(values={"db-password": "hunter2", "host": "db1"})
+    secrets._box.cache_clear()
+    with override_settings(FIELD_KEYS=["new", "old"]):
+        call_command("rotate_keys")
+    secrets._box.cache_clear()
+    with override_settings(FIELD_KEYS=["new"]):
+        values = Execution.objects.get().values
+        assert secret_values.opened(values) == {"db-password": "hunter2", "host": "db1"}
 
 
 def test_a_key_that_is_gone_is_said_and_nothing_is_changed() -> None:

@@ -18,7 +18,7 @@ from erpops import pids
 from erpops.embedded.launch import free_port
 from tests.stack import Stack
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from tests.faults.world import World
 from tests.peers import Mailbox, rows, until
 from tests.stack import Stack
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 _JOB = """#!/bin/sh
 echo "$HOME" >> {effects}

@@ -12,7 +12,6 @@ from tests.rules.tree import ROOT
 from tests.runbooks.builders import command, output_of, walk
 from tests.runbooks.running import run_now, wait_all_gone
 
-pytest.importorskip("runbooks.standins", reason="the documented PATH ends with the folder of the stand-ins")
 PAGE = ROOT / "docs" / "running-commands.md"
 
 

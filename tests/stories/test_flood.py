@@ -14,7 +14,7 @@ from tests.stack import Stack
 SENDERS = 1000
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(400)
 def test_the_same_alert_a_thousand_times_at_once_is_one_incident() -> None:
     with Stack() as stack:
         token = token_of(stack)

@@ -8,7 +8,7 @@ from tests.peers import Mailbox, monitoring, needed, rows, until
 from tests.stack import Stack
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 def test_an_alert_of_a_real_prometheus_becomes_one_incident_and_a_page(tmp_path: Path) -> None:
     needed("prometheus", "prometheus-alertmanager")
     watched = tmp_path / "watched"

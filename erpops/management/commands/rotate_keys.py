@@ -7,7 +7,6 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import models, transaction
 
 from erpops import audit
-from erpops.secrets import EncryptedField
 
 
 class Command(BaseCommand):
@@ -26,15 +25,17 @@ class Command(BaseCommand):
 
 def _renew(model: type[models.Model]) -> int:
     """Write each secret of a table again, which encrypts it with the first key; how many."""
-    names = [field.attname for field in model._meta.concrete_fields if isinstance(field, EncryptedField)]
-    if not names:
+    fields = {field.attname: field for field in model._meta.concrete_fields if hasattr(field, "renewed")}
+    if not fields:
         return 0
-    rows = model._default_manager.select_for_update().only("pk", *names).order_by("pk")
+    rows = model._default_manager.select_for_update().only("pk", *fields).order_by("pk")
     count = 0
     try:
         for row in rows:
-            row.save(update_fields=names)
-            count += sum(bool(getattr(row, name)) for name in names)
+            for name, field in fields.items():
+                setattr(row, name, field.renewed(getattr(row, name)))
+            row.save(update_fields=list(fields))
+            count += sum(bool(getattr(row, name)) for name in fields)
     except ValueError as error:
         raise CommandError(f"{model._meta.verbose_name}: {error} Nothing was changed.") from error
     return count
