@@ -3,10 +3,12 @@
 A deed leaves its effect first, says something, takes a moment, says something more, and ends with its `exit_code`.
 """
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from runbooks.executors import executors
 from tests.faults.world import World
 from tests.runbooks.builders import command
 
@@ -60,8 +62,26 @@ DEEDS = {
         Deed("script", _script, 3),
         Deed("http", _http, 4, program="curl"),
         Deed("request", _request, 0, risk="change"),
-        Deed("sql", _sql, 0, risk="change", program="psql"),
+        Deed("sql", _sql, 0, risk="change"),
     )
 }
+
 # Kinds that only look: an execution leaves no trace that could be counted.
 ONLY_LOOK = frozenset({"promql", "logql", "lucene"})
+
+
+def lacking(kind: str) -> str:
+    """Why no deed of that kind can be done here, as a sentence; empty if one can."""
+    deed = DEEDS.get(kind)
+    if executors.get(kind) is None:
+        return f"erpops does not carry out {kind}"
+    if deed is None:
+        return f"{kind} is not in tests/faults/deeds.py"
+    if deed.program and shutil.which(deed.program) is None:
+        return f"{deed.program} is not installed: apt install {deed.program}"
+    return ""
+
+
+def available() -> list[Deed]:
+    """A deed of every kind that can be carried out here."""
+    return [deed for kind, deed in DEEDS.items() if not lacking(kind)]

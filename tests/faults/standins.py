@@ -1,17 +1,15 @@
 """Workers that die as they are told: a forked process that does with one message what a worker's process does."""
 
 import os
-import shutil
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pytest
 from django.db import connection, connections
 
 from checks.choices import TargetKind
 from checks.models import Target
-from erpops import beats, embedded, failpoints
+from erpops import beats, failpoints
 from incidents import lifecycle
 from incidents.models import Environment
 from runbooks import executions, reaper, runner, tasks
@@ -39,13 +37,6 @@ def walk_of_deeds(world: World, server: str, deeds: Sequence[Deed]) -> Walk:
     [shelved] = publish(compiled("Deeds", phase("diagnosis", step("Do", *[d.compiled(world, server) for d in deeds]))))
     beats.beat(role="worker", queues=[runner.queue_of(place)])
     return Walk(executions.start(runbook=shelved, incident=incident, environment=place, by=user), user, incident)
-
-
-def need_program(deed: Deed) -> None:
-    """Skip where a worker could not carry the deed out."""
-    path = os.pathsep.join([*embedded.paths(), os.environ.get("PATH", "")])
-    if deed.program and shutil.which(deed.program, path=path) is None:
-        pytest.skip(f"{deed.program} is not installed: apt install {deed.program}")
 
 
 def ask(world: World, place: Walk, deeds: Sequence[Deed], index: int) -> CommandRun:

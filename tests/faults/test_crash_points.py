@@ -1,8 +1,14 @@
 """Every place where something can die, for every kind of command: what the labels say is what happened."""
 
 import math
+import os
+import random
+import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -10,11 +16,11 @@ from runbooks import reaper, settling, spool
 from runbooks.executors import executors
 from runbooks.models import CommandRun, OutputChunk
 from tests.clock import Clock
-from tests.faults.deeds import DEEDS, ONLY_LOOK, Deed
-from tests.faults.standins import ask, deliver, need_program, seen_by_the_engine, wait_ended, walk_of_deeds
+from tests.faults.deeds import DEEDS, ONLY_LOOK, Deed, available, lacking
+from tests.faults.standins import ask, deliver, seen_by_the_engine, wait_ended, walk_of_deeds
 from tests.faults.world import World
 from tests.runbooks.builders import output_of
-from tests.runbooks.running import now, wait_all_gone
+from tests.runbooks.running import now, until, wait_all_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,18 +61,16 @@ def server(world: World) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize("kind", sorted(executors))
-def test_every_kind_of_command_has_a_deed(kind: str) -> None:
-    if kind not in DEEDS and kind not in ONLY_LOOK:
-        pytest.skip(f"{kind} is not among tests/faults/deeds.py, so nothing dies while it runs")
+def test_every_kind_of_command_that_acts_has_a_deed() -> None:
+    missing = [why for kind in executors if kind not in ONLY_LOOK and (why := lacking(kind))]
+    if missing:
+        pytest.skip(f"nothing dies while these run: {'; '.join(missing)}")
 
 
 @pytest.mark.parametrize("times", [1, pytest.param(FULL, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])])
 @pytest.mark.parametrize("point", CRASHES)
 def test_a_death_at_any_place_leaves_the_truth(point: str, times: int, world: World, server: str, clock: Clock) -> None:
-    deeds = [deed for kind, deed in DEEDS.items() if executors.get(kind)]
-    for deed in deeds:
-        need_program(deed)
+    deeds = available()
     place = walk_of_deeds(world, server, deeds)
     expected = CRASHES[point]
     for _ in range(times):
@@ -109,3 +113,48 @@ def test_an_end_on_a_disk_that_the_engine_cannot_see_is_learned_from_the_worker_
     assert (now(known).status, now(known).exit_code, output_of(known)) == ("failed", 3, b"one\ntwo\n")
     assert (now(lost).status, output_of(lost)) == ("outcome_unknown", b"one\ntwo\n")
     assert spool.run_ids() == []
+
+
+def test_a_guardian_that_dies_alone_changes_nothing(world: World, server: str) -> None:
+    deeds = [DEEDS["shell"]]
+    run = ask(world, walk_of_deeds(world, server, deeds), deeds, 0)
+    worker = deliver(run)
+    until(spool.Spool(run.pk).supervised)
+    supervisor, _ = spool.Spool(run.pk).supervisor()
+    os.kill(parent_of(supervisor), signal.SIGKILL)
+    assert wait_ended([worker]) == [0]
+    wait_all_gone()
+    assert (now(run).status, now(run).exit_code) == ("failed", 3)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_random_deaths_leave_the_truth(world: World, server: str, clock: Clock) -> None:
+    """Any process of a command's tree but the command itself, at any time; the seed is in the output."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    deeds = available() * 2
+    place = walk_of_deeds(world, server, deeds)
+    for _ in range(FULL):
+        runs = [ask(world, place, deeds, index) for index in range(len(deeds))]
+        workers = [deliver(run) for run in runs]
+        for run, worker in zip(runs, workers, strict=True):
+            time.sleep(dice.uniform(0, 0.1))
+            supervisor, _ = spool.Spool(run.pk).supervisor()
+            tree = {"worker": worker, "supervisor": supervisor}
+            if spool.Spool(run.pk).supervised():
+                tree["guardian"] = parent_of(supervisor)
+            for name in dice.sample(sorted(tree), dice.randint(1, len(tree))):
+                with suppress(ProcessLookupError):
+                    os.kill(tree[name] or worker, signal.SIGKILL)
+        assert set(wait_ended(workers)) <= {0, KILLED}
+        wait_all_gone()
+        wait_ended([deliver(run) for run in runs])
+        for run in seen_by_the_engine(runs, clock):
+            if run.status == "outcome_unknown":
+                runner.settle_unknown(run=run, verdict="not_done", by=place.user)

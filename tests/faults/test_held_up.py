@@ -19,7 +19,6 @@ from tests.faults.standins import (
     ask,
     deliver,
     in_child,
-    need_program,
     seen_by_the_engine,
     settled,
     wait_ended,
@@ -91,8 +90,6 @@ def test_a_worker_that_wakes_after_its_lease_starts_nothing(
     point: str, times: int, world: World, server: str, clock: Clock
 ) -> None:
     deeds = [DEEDS[kind] for kind in KINDS]
-    for deed in deeds:
-        need_program(deed)
     place = walk_of_deeds(world, server, deeds)
     for _ in range(times):
         runs = [ask(world, place, deeds, index) for index in range(len(deeds))]
@@ -120,8 +117,6 @@ def test_a_supervisor_that_wakes_after_its_lease_changes_no_label_but_to_the_tru
     point: str, times: int, world: World, server: str, clock: Clock
 ) -> None:
     deeds = [DEEDS[kind] for kind in KINDS]
-    for deed in deeds:
-        need_program(deed)
     place = walk_of_deeds(world, server, deeds)
     for _ in range(times):
         runs = [ask(world, place, deeds, index) for index in range(len(deeds))]
