@@ -3,6 +3,8 @@
 Absolute figures depend on the machine and the minute; the ratio to the raw limit of the same run is what counts.
 """
 
+from functools import partial
+
 import django
 
 from benchmarks.rig import HEADER, Rig
@@ -14,7 +16,7 @@ def main() -> None:
     with Rig() as rig:
         django.setup()
         # These read settings when they are imported, which exist only now.
-        from benchmarks import alerts, documents, pages, redaction
+        from benchmarks import alerts, documents, first_byte, pages, redaction, viewer, viewers
         from incidents import sources
 
         _, token = sources.create(name="Benchmark", kind="generic")
@@ -22,8 +24,11 @@ def main() -> None:
         for measure in (
             documents.measure,
             redaction.measure,
-            lambda: pages.measure(rig),
-            lambda: alerts.measure(rig, token),
+            partial(pages.measure, rig),
+            partial(alerts.measure, rig, token),
+            partial(viewers.measure, rig),
+            partial(first_byte.measure, rig),
+            partial(viewer.measure, rig),
         ):
             for row in measure():
                 print(row, flush=True)

@@ -157,4 +157,4 @@ def test_random_deaths_leave_the_truth(world: World, server: str, clock: Clock) 
         wait_ended([deliver(run) for run in runs])
         for run in seen_by_the_engine(runs, clock):
             if run.status == "outcome_unknown":
-                runner.settle_unknown(run=run, verdict="not_done", by=place.user)
+                settling.settle_unknown(run=run, verdict="not_done", by=place.user)

@@ -5,7 +5,7 @@ from django.db import connection
 
 from incidents import drafting, markdown
 from incidents.models import Incident
-from runbooks import evidence, output_search
+from runbooks import evidence, executions, output_search, procedures
 from runbooks.models import CommandRun, OutputChunk
 from runbooks.output_search import Found, find
 from runbooks.refusals import Refused
@@ -134,6 +134,20 @@ def test_who_may_not_work_there_pins_and_unpins_nothing(place: Walk) -> None:
     with pytest.raises(Refused):
         evidence.pin(run=run, first=1, last=1, by=stakeholder)
     assert evidence.pins(run=run) == [pinned]
+
+
+def test_a_procedure_keeps_its_evidence_in_its_own_journal(place: Walk) -> None:
+    alone = executions.start(
+        runbook=place.execution.version.runbook, incident=None, environment=place.execution.environment, by=place.user
+    )
+    run = ran(Walk(alone, place.user, place.incident), ("out", b"one\ntwo\n"))
+    pin(run, place)
+    [told] = [row for row in procedures.journal(alone) if row.quote]
+    assert (told.quote, told.withdrawn) == ("one\ntwo", False)
+    assert told.url == f"/p/{alone.pk}/run/{run.pk}#L1-L2"
+    evidence.unpin(run=run, seq=told.seq, by=place.user)
+    assert [row.withdrawn for row in procedures.journal(alone) if row.quote] == [True]
+    assert "evidence.pinned" not in place.events()
 
 
 def test_the_draft_of_the_review_quotes_what_stands(place: Walk) -> None:
