@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from checks import targets
-from checks.connectors import Handed, connectors
+from checks.connectors import Handed, connectors, ssh
 from checks.probes import Place
 from erpops import embedded
 from erpops.registry import Registry
@@ -86,10 +86,12 @@ def of_targets(environment: Environment) -> Variables:
             shell_host = target.name
         for name, text in handed.files.items():
             files[name] = files.get(name, "") + text
-        for name, path in handed.paths.items():
-            paths.setdefault(name, []).append(path)
+        for name, named in handed.paths.items():
+            paths.setdefault(name, []).append(named)
     joined = {name: os.pathsep.join(dict.fromkeys(found)) for name, found in paths.items()}
-    return Variables(values, secrets, (), files, joined, places, shell_host)
+    # A configuration with hosts is of no use to clients that do not read it.
+    path = (str(launchers.clients()),) if ssh.CONFIG in files else ()
+    return Variables(values, secrets, path, files, joined, places, shell_host)
 
 
 def process_environment(*, given: Variables, bound: Mapping[str, str], home: str) -> dict[str, str]:

@@ -98,7 +98,8 @@ def _hand_over(variable: str) -> Callable[[str, Place, bool], Handed]:
         files = {}
         if colon:
             host = urlsplit(place.address).hostname
-            files = {".netrc": f"machine {host}\nlogin {user}\npassword {password}\n"}
+            # curl reads both in HOME.
+            files = {".netrc": f"machine {host}\nlogin {user}\npassword {password}\n", ".curlrc": "netrc-optional\n"}
         return Handed(values, {"credential": password if colon else place.credential}, files)
 
     return hand_over

@@ -1,7 +1,11 @@
-"""The folder of launchers that stands last on a command's PATH, so that a real program wins."""
+"""Folders of launchers on a command's PATH: stand-ins last, so that a real program wins; the SSH clients first.
+
+OpenSSH looks for its configuration where the account lives and not in HOME, so its clients are told where it is.
+"""
 
 import os
 import shlex
+import shutil
 import sys
 import tempfile
 from functools import cache
@@ -14,6 +18,11 @@ _ROOT = Path(__file__).resolve().parents[2]
 # Isolated: neither the command's variables nor its directory decide what Python loads.
 _LAUNCHER = """#!/bin/sh
 exec {python} -I -c {code} "$@"
+"""
+
+_CLIENTS = ("ssh", "scp", "sftp")
+_CLIENT = """#!/bin/sh
+exec {program} -F "$HOME/.ssh/config" "$@"
 """
 
 
@@ -33,6 +42,20 @@ def _made(place: Path, python: str) -> Path:
         launcher = place / name
         if not launcher.exists() or launcher.read_text(encoding="utf-8") != text:
             _put(launcher, text)
+    return place
+
+
+def clients() -> Path:
+    """The directory with SSH clients that read the configuration in HOME, of those that this machine has."""
+    return _clients_in(settings.DATA_DIR / "clients")
+
+
+@cache
+def _clients_in(place: Path) -> Path:
+    place.mkdir(parents=True, exist_ok=True)
+    for name in _CLIENTS:
+        if program := shutil.which(name):
+            _put(place / name, _CLIENT.format(program=shlex.quote(program)))
     return place
 
 

@@ -130,3 +130,10 @@ def test_the_key_is_not_in_the_environment_or_the_process_list(sshd: Sshd) -> No
     assert not any(middle in text for text in seen)
     runner.stop(run=run, by=place.user)
     assert now(ended(run)).status == "stopped"
+
+
+def test_a_script_on_the_worker_reaches_a_host_by_the_name_of_its_target(sshd: Sshd) -> None:
+    place = on_host(sshd, command("ssh box 'echo there; exit 4'"))
+    Target.objects.update(carries_shell=False)
+    run = run_now(place)
+    assert (run.status, run.exit_code, output_of(run)) == ("failed", 4, b"there\n")
