@@ -1,4 +1,4 @@
-"""Small programs called `docker`, `docker-compose` and `kubectl`, for workers that lack the real ones.
+"""Small programs called `docker`, `docker-compose`, `kubectl` and `redis-cli`, for workers that lack the real ones.
 
 Runbooks hold shell text with pipes and loops, so what speaks to an engine or a cluster must be a program on the
 command's PATH. A stand-in understands the subcommands that runbooks use and speaks through the Python clients;

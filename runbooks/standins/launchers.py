@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-NAMES = ("docker", "docker-compose", "kubectl")
+NAMES = ("docker", "docker-compose", "kubectl", "redis-cli", "valkey-cli")
 _ROOT = Path(__file__).resolve().parents[2]
 # Isolated: neither the command's variables nor its directory decide what Python loads.
 _LAUNCHER = """#!/bin/sh

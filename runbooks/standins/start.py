@@ -9,6 +9,7 @@ from typing import NoReturn
 from runbooks.standins.ending import REFUSED, Ended, NotUnderstood, err
 
 _INSTALLED_AS = {"docker": "the Docker CLI", "docker-compose": "Docker Compose", "kubectl": "kubectl"}
+_INSTALLED_AS |= dict.fromkeys(("redis-cli", "valkey-cli"), "redis-cli")
 
 
 def start(name: str) -> NoReturn:
@@ -38,11 +39,15 @@ def carry_out(name: str, words: list[str]) -> int:
 
 
 def _main(name: str) -> Callable[[list[str]], int]:
-    # One of the two clients is loaded, never both: each costs a tenth of a second and more.
+    # One of the clients is loaded, never all: each costs a tenth of a second and more.
     if name == "kubectl":
         from runbooks.standins.kubectl.program import main as kubectl
 
         return kubectl
+    if name in {"redis-cli", "valkey-cli"}:
+        from runbooks.standins.redis import main as redis
+
+        return redis
     if name == "docker-compose":
         from runbooks.standins.docker.compose import main as compose
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from runbooks.standins import redis
 from runbooks.standins.docker import compose
 from runbooks.standins.docker import program as docker
 from runbooks.standins.ending import Ended, NotUnderstood
@@ -17,6 +18,8 @@ def not_understood(words: Sequence[str]) -> str:
         if name == "kubectl":
             before = read(rest, Known.of(OPTIONS), stops=True)
             _read({**kubectl.SUBCOMMANDS, **kubectl.LOCAL}, before.words, also=OPTIONS)
+        elif name in {"redis-cli", "valkey-cli"}:
+            redis.read(rest)
         elif name == "docker-compose":
             _compose(rest)
         else:
