@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from erpops import pids
 from runbooks import reaper, runner, spool
 from runbooks.executors import executors
 from runbooks.models import CommandRun, OutputChunk
 from tests.clock import Clock
 from tests.faults.deeds import DEEDS, ONLY_LOOK, Deed, available, lacking
-from tests.faults.standins import ask, deliver, seen_by_the_engine, wait_ended, walk_of_deeds
+from tests.faults.standins import ask, deliver, kill_supervisor, seen_by_the_engine, wait_ended, walk_of_deeds
 from tests.faults.world import World
 from tests.runbooks.builders import output_of
 from tests.runbooks.running import now, until, wait_all_gone
@@ -155,14 +154,16 @@ def test_random_deaths_leave_the_truth(world: World, server: str, clock: Clock) 
         for run, worker in zip(runs, workers, strict=True):
             time.sleep(dice.uniform(0, 0.1))
             victims = dice.sample(["worker", "guardian", "supervisor"], dice.randint(1, 3))
-            if "supervisor" in victims:
-                pids.signal_same(*spool.Spool(run.pk).supervisor(), signal.SIGKILL)
             if "guardian" in victims and (guardian := guardian_of(run)):
                 os.kill(guardian, signal.SIGKILL)
+            if "supervisor" in victims:
+                kill_supervisor(run)
             # Not collected yet, so this pid is still its.
             if "worker" in victims:
                 os.kill(worker, signal.SIGKILL)
         assert set(wait_ended(workers)) <= {0, KILLED}
         wait_all_gone()
         wait_ended([deliver(run) for run in runs])
-        seen_by_the_engine(runs, clock)
+        for run in seen_by_the_engine(runs, clock):
+            if run.status == "outcome_unknown":
+                runner.settle_unknown(run=run, verdict="not_done", by=place.user)
