@@ -1,6 +1,7 @@
 """Workers that die as they are told: a forked process that does with one message what a worker's process does."""
 
 import os
+import signal
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -9,13 +10,14 @@ from django.db import connection, connections
 
 from checks.choices import TargetKind
 from checks.models import Target
-from erpops import beats, failpoints
+from erpops import beats, failpoints, pids
 from incidents import lifecycle
 from incidents.models import Environment
 from runbooks import executions, reaper, runner, tasks
 from runbooks.choices import TERMINAL_RUNS
 from runbooks.gate import Confirmation
 from runbooks.models import CommandRun
+from runbooks.spool import Spool
 from runbooks.variables import SELF
 from tests.clock import Clock
 from tests.faults.deeds import Deed
@@ -89,6 +91,11 @@ def wait_ended(children: Sequence[int], seconds: float = 20) -> list[int]:
 
     until(over, seconds)
     return [found[pid] for pid in children]
+
+
+def kill_supervisor(run: CommandRun) -> None:
+    """SIGKILL to an attempt's supervisor, if it lives."""
+    pids.signal_same(*Spool(run.pk).supervisor(), signal.SIGKILL)
 
 
 def wait_stopped(pid: int) -> None:
