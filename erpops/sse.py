@@ -232,6 +232,9 @@ class Hub:
                 message: Message = {"type": "http.response.body", "body": body, "more_body": True}
                 for watcher in topic.watchers:
                     watcher.offer(topic.name, after=after, upto=upto, message=message)
+                    if upto != topic.head:
+                        # What did not fit into one piece is for the watcher to fetch.
+                        watcher.wake()
 
     def refresh_soon(self, topic: Topic) -> None:
         """Look at `topic` without waiting for it. Nudges that come before the look begins share it."""

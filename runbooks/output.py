@@ -18,7 +18,7 @@ from runbooks.choices import TERMINAL_RUNS
 from runbooks.models import CommandRun, OutputChunk
 
 # Chunks per look, and what they may come to as frames: short lines are ten times as long in HTML.
-FRAMES, FRAMES_BYTES = 64, 262_144
+FRAMES, FRAMES_BYTES = 16, 262_144
 # Lines of output that a page begins with.
 LINES = 500
 # What a page holds at most, but for one line that is longer: letters of HTML.

@@ -116,6 +116,29 @@ def test_the_end_tells_the_last_number_and_comes_once() -> None:
     assert [each["seq"] for each in shown] == [1, 2]
 
 
+def test_more_than_fits_at_once_arrives_at_a_stream_that_waits_without_another_nudge() -> None:
+    run = ran("running", ("out", b"one\n"))
+    # Each chunk's HTML is more than one piece; the end comes with the last of them.
+    chunks = cut(("out", b"one\n"), *[("out", b"x\n" * 4_000)] * 3)
+
+    def rest() -> None:
+        tell(run, chunks[1:])
+        CommandRun.objects.filter(pk=run.pk).update(output_seq=len(chunks), status=RunStatus.SUCCEEDED)
+        sse.nudges.ring(f"run:{run.pk}")
+
+    async def watch() -> Stream:
+        async with stream(f"topic=run:{run.pk}@0", who) as client:
+            await client.until(lambda: len(client.events("output")) == 1)
+            await asyncio.sleep(0.1)
+            await sse.in_thread(rest)
+            await client.until(lambda: "event: end" in client.text[-400:], 8)
+            return client
+
+    who = cookie(run.requested_by)
+    client = asyncio.run(watch())
+    assert [each["seq"] for each in client.events("output")] == list(range(1, len(chunks) + 1))
+
+
 def test_an_unknown_cursor_is_given_this_run_from_its_first_line_and_no_other() -> None:
     other = ran("succeeded", *[("out", b"secret of another\n")] * 50)
     run = ran("succeeded", ("out", b"one\n"), ("err", b"two\n"))
@@ -139,7 +162,7 @@ def test_a_slow_reader_is_handed_little_at_once() -> None:
 
     async def watch() -> Stream:
         async with stream(f"topic=run:{run.pk}@0", who) as client:
-            await client.until(lambda: bool(client.events("end")), 60)
+            await client.until(lambda: "event: end" in client.text[-400:], 60)
             return client
 
     who = cookie(run.requested_by)
