@@ -33,6 +33,12 @@ async function load(url) {
   slot.querySelector("[autofocus], [data-focus-me]")?.focus();
 }
 
+// The browser puts the cursor into a search before htmx listens to it: what was typed until now is asked for.
+slot?.addEventListener("htmx:load", (event) => {
+  const field = event.target.querySelector?.("[role=search] [autofocus]");
+  if (field?.value) field.form.requestSubmit();
+});
+
 document.addEventListener("click", (event) => {
   const trigger = event.target.closest?.("[data-sheet-url], [data-sheet-open], [data-sheet-close]");
   if (!trigger || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
