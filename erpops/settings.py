@@ -104,8 +104,10 @@ def _database(url: str) -> dict[str, Any]:
     options: dict[str, Any] = {key: values[0] for key, values in parse_qs(parts.query).items()}
     options.setdefault("connect_timeout", 5)
     options["application_name"] = f"erpops-{ROLE}"
-    # A process that stands still in the middle of a transaction must not hold its row beyond the row's lease.
-    options.setdefault("options", "-c idle_in_transaction_session_timeout=10s")
+    # A process that stands still in the middle of a transaction must not hold its row beyond the row's lease. Pages
+    # and commands may compute between two statements: an import compiles what it stores.
+    patience = "10s" if ROLE in {"engine", "worker"} else "60s"
+    options.setdefault("options", f"-c idle_in_transaction_session_timeout={patience}")
     if ROLE == "web":
         options["pool"] = {"min_size": 1, "max_size": env.number("ERPOPS_WEB_POOL", 16, least=2), "timeout": 10}
     return {

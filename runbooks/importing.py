@@ -29,6 +29,8 @@ def begin(*, brought: Brought, source: str, by: User) -> Import:
     """Take documents in and compile them. Raises Refused when there is none."""
     if not brought.documents:
         raise Refused(" ".join(brought.problems[:5]) or "Choose Markdown files, a folder or a zip, or paste a text.")
+    # Before the transaction: a long document takes seconds.
+    compiled = {path: dict(compile_text(body, path=path)) for path, body in sorted(brought.documents.items())}
     with transaction.atomic():
         batch = Import.objects.create(source=source[:200], created_at=clock.now(), created_by=by)
         for path, body in sorted(brought.documents.items()):
@@ -39,7 +41,7 @@ def begin(*, brought: Brought, source: str, by: User) -> Import:
                 path=path,
                 raw=body,
                 text=text,
-                compiled=dict(compile_text(body, path=path)),
+                compiled=compiled[path],
                 decisions={"kinds": kept, "dismissed": {}, "manual": [], "exported": brought.manifest.get(path)},
             )
         audit.record(action="runbook.import.begin", target=f"import:{batch.pk}", by=by, files=len(brought.documents))
