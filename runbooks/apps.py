@@ -16,7 +16,7 @@ class RunbooksConfig(AppConfig):
         from erpops.htmx import NavItem, nav
         from erpops.setup import steps
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables
+        from runbooks import bootstrap, command_user, containment, needed, output, procedures, reaper, variables
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
@@ -27,6 +27,7 @@ class RunbooksConfig(AppConfig):
         sse.feeds.add("procedures", procedures.procedures_feed)
         beats.facts.add("programs", needed.facts)
         beats.facts.add("containment", lambda queues: {"containment": containment.level()})
+        beats.facts.add("command_user", lambda queues: {"command_user": command_user.named()})
         beats.chores.add("spools", reaper.tend_spools)
         variables.providers.add("targets", variables.of_targets)
         variables.providers.add("console", variables.of_the_console)
