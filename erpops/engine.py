@@ -25,6 +25,7 @@ MODULES = [
     "incidents.escalation",
     "incidents.outbox",
     "runbooks.reaper",
+    "runbooks.stalled",
     "incidents.upkeep",
 ]
 PAUSE_S = 0.5

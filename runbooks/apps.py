@@ -12,11 +12,21 @@ class RunbooksConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
-        from erpops import beats, sse
+        from erpops import beats, health, sse
         from erpops.htmx import NavItem, nav
         from erpops.setup import steps
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, command_user, containment, needed, output, procedures, reaper, variables
+        from runbooks import (
+            bootstrap,
+            command_user,
+            containment,
+            needed,
+            output,
+            procedures,
+            reaper,
+            stalled,
+            variables,
+        )
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
@@ -29,6 +39,7 @@ class RunbooksConfig(AppConfig):
         beats.facts.add("containment", lambda queues: {"containment": containment.level()})
         beats.facts.add("command_user", lambda queues: {"command_user": command_user.named()})
         beats.chores.add("spools", reaper.tend_spools)
+        health.waits.add("stalled", stalled.sentences)
         variables.providers.add("targets", variables.of_targets)
         variables.providers.add("console", variables.of_the_console)
         for kind in shell.KINDS:
