@@ -101,8 +101,8 @@ def _question(opened: Walk, index: int) -> dict[str, Any]:
         "shown": step_views.digest(asked),
         "verb": _verb(asked.text, place.label),
         "effect": _EFFECTS.get(asked.risk, ""),
-        "may_destroy": not place.is_production or access.can(opened.user, "run_destroy"),
-        "destroyers": access.roles_with("run_destroy"),
+        "may_destroy": not place.is_production or access.can(opened.user, "approve_destroy"),
+        "destroyers": access.roles_with("approve_destroy"),
     }
 
 

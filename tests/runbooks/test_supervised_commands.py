@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from erpops import audit
+from erpops import audit, beats
 from runbooks import containment, reaper, runner, settling, spool, tasks
 from runbooks.models import CommandRun
 from runbooks.standins import launchers
@@ -169,7 +169,7 @@ def test_the_console_environment_finds_its_servers_and_masks_their_passwords() -
     environment = place.execution.environment
     environment.name = "self"
     environment.save(update_fields=["name"])
-    runner.beats.beat(role="worker", queues=["env.self"])
+    beats.beat(role="worker", queues=["env.self"])
     run = run_now(place)
     text = output_of(run).decode()
     assert text.startswith("42\n")
@@ -250,10 +250,14 @@ def test_a_missing_program_is_reported_as_not_started() -> None:
     assert "no-such-program is not installed on this worker" in run.reason
 
 
-def test_a_row_that_was_changed_after_the_request_is_not_executed(tmp_path: Path) -> None:
+def test_a_request_cannot_be_changed_and_a_text_that_was_changed_after_it_is_not_executed(tmp_path: Path) -> None:
     place = walk(command("true"))
     run = runner.request(step_run=place.step(), command=0, by=place.user)
-    CommandRun.objects.filter(pk=run.pk).update(script=effect(tmp_path / "ledger"))
+    with pytest.raises(IntegrityError, match="never changes"):
+        CommandRun.objects.filter(pk=run.pk).update(script=effect(tmp_path / "ledger"))
+    version = place.execution.version
+    version.compiled["phases"][0]["steps"][0]["commands"][0]["text"] = effect(tmp_path / "ledger")
+    version.save(update_fields=["compiled"])
     tasks.run_command(run.pk)
     assert now(run).status == "not_started"
     assert "not what was confirmed" in now(run).reason
@@ -294,7 +298,7 @@ def test_a_killed_supervisor_leaves_an_unknown_outcome_and_no_process(tmp_path: 
     assert run.status == "outcome_unknown"
     assert place.statuses() == ["failed"]
     assert run.containment == level
-    runner.beats.beat(role="worker", queues=["env.test"])
+    beats.beat(role="worker", queues=["env.test"])
     with pytest.raises(runner.Refused, match="mark it done or not done"):
         runner.request(step_run=place.step(), command=0, by=place.user)
     settling.settle_unknown(run=run, verdict="not_done", by=place.user)
