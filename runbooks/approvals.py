@@ -67,7 +67,7 @@ def ask(
     meant = intent.of(step_run=step_run, command=command, values=values)
     touched, place = meant.touched, execution.environment
     gate.require_word(risk=compiled["risk"], environment=place, given=given, touched=touched)
-    intent.require_runnable(compiled, place)
+    intent.require_runnable(meant)
     _require_somebody(step_run, by)
     with _guarded():
         executions.lock(step_run)

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from checks import targets
-from erpops import beats
 from incidents.models import Environment
 from runbooks import executions, needed, secret_values, targeted, units, variables
 from runbooks.choices import Risk
@@ -29,6 +28,7 @@ class Intent:
     compiled: dict[str, Any]
     bound: Bound
     values: dict[str, str]
+    given: variables.Variables
     queue: str
     waits: bool
     digest: str
@@ -43,7 +43,8 @@ def of(*, step_run: StepRun, command: int, values: Mapping[str, str] | None = No
     execution = step_run.execution
     compiled = command_of(step_run, command)
     wanted = secret_values.restored(execution.values if values is None else values, execution.values)
-    bound, used = _bind(compiled, wanted, execution.environment)
+    given = variables.of(execution.environment)
+    bound, used = _bind(compiled, wanted, set(given.values))
     queue = queue_of(execution.environment)
     body = [
         execution.version.sha256,
@@ -58,7 +59,7 @@ def of(*, step_run: StepRun, command: int, values: Mapping[str, str] | None = No
         *_surroundings(step_run, compiled["risk"]),
     ]
     digest = hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-    return Intent(compiled, bound, used, queue, waits, digest)
+    return Intent(compiled, bound, used, given, queue, waits, digest)
 
 
 def queue_of(environment: Environment) -> str:
@@ -79,23 +80,22 @@ def asked(compiled: Mapping[str, Any], provided: set[str]) -> list[dict[str, Any
     return [p for p in compiled["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
 
 
-def require_runnable(compiled: Mapping[str, Any], environment: Environment) -> None:
+def require_runnable(meant: Intent) -> None:
     """Refuse what nothing here can run: its kind, its target, its worker, its programs."""
-    queue = queue_of(environment)
+    compiled, given, queue = meant.compiled, meant.given, meant.queue
     if executors.get(compiled["kind"]) is None:
         raise Refused(
             f"erpops does not run {compiled['kind']} text: copy it, run it where it belongs and note what came of it.",
             code="risk",
         )
-    given = variables.of(environment)
     if missing := targeted.lacking(compiled, given.places, given.values):
         raise Refused(missing, code="risk")
-    if queue not in beats.served_queues():
+    if not (there := needed.told_there(queue)):
         raise Refused(
             f"No worker serves {queue}, so nothing was started. Start one with `manage.py worker --queues {queue}`.",
             code="worker",
         )
-    if lacking := needed.lacking(compiled, needed.programs_there(queue)):
+    if lacking := needed.lacking(compiled, needed.together(there)):
         raise Refused(lacking, code="worker")
 
 
@@ -117,10 +117,8 @@ def _surroundings(step_run: StepRun, risk: str) -> list[Any]:
     return [execution.pk, execution.incident_id, place.is_production, place.variables, reached, newest]
 
 
-def _bind(
-    compiled: dict[str, Any], values: Mapping[str, str], environment: Environment
-) -> tuple[Bound, dict[str, str]]:
-    wanted = asked(compiled, set(variables.of(environment).values))
+def _bind(compiled: dict[str, Any], values: Mapping[str, str], provided: set[str]) -> tuple[Bound, dict[str, str]]:
+    wanted = asked(compiled, provided)
     values = secret_values.opened(values)
     used = {p["name"]: str(values[p["name"]]) for p in wanted if values.get(p["name"])}
     for parameter in wanted:

@@ -86,7 +86,7 @@ def request(
     meant = intent.of(step_run=step_run, command=command, values=values, waits=waits)
     if not approved:
         gate.require_word(risk=compiled["risk"], environment=execution.environment, given=given, touched=meant.touched)
-    intent.require_runnable(compiled, execution.environment)
+    intent.require_runnable(meant)
     try:
         with transaction.atomic():
             return _insert(step_run, command, meant, by=by, given=given)

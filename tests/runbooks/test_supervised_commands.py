@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections
 
 from erpops import audit, beats
 from runbooks import containment, reaper, runner, settling, spool, tasks
