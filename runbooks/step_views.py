@@ -133,6 +133,12 @@ class CommandView:
         return self.approved_by_another and (self.approval is None or not self.approval.ready)
 
     @property
+    def waits_for_another(self) -> bool:
+        """It was asked for, and nothing but the answer is left to wait for."""
+        asked = self.approval
+        return self.must_ask and asked is not None and asked.open and asked.own
+
+    @property
     def verb(self) -> str:
         """What its first button says; a command that only reads runs with it."""
         word = "Run again" if self.runs else "Run"
@@ -274,9 +280,7 @@ def step_view(
         shown = _command(
             index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index]
         )
-        if needs_approval(risk=command["risk"], environment=execution.environment):
-            shown = replace(shown, approved_by_another=True, approval=(approvals or {}).get(index))
-        return replace(shown, decider=decider_of(run.execution.version.compiled, command)) if shown.unsettled else shown
+        return _decided(shown, execution, (approvals or {}).get(index), command)
 
     return StepView(
         run=run,
@@ -298,6 +302,15 @@ def step_view(
         parameters=known,
         commands=[view(index) for index in range(len(commands))],
     )
+
+
+def _decided(
+    shown: CommandView, execution: Execution, approval: Standing | None, command: Mapping[str, Any]
+) -> CommandView:
+    """The view with what a person decides by: another's approval, or how to find out how it ended."""
+    if needs_approval(risk=command["risk"], environment=execution.environment):
+        shown = replace(shown, approved_by_another=True, approval=approval)
+    return replace(shown, decider=decider_of(execution.version.compiled, command)) if shown.unsettled else shown
 
 
 def _because(command: Mapping[str, Any], runnable: frozenset[str], there: frozenset[str] | None) -> str:
