@@ -24,6 +24,7 @@ MODULES = [
     "runbooks.matching",
     "incidents.escalation",
     "incidents.outbox",
+    "runbooks.approvals",
     "runbooks.reaper",
     "incidents.upkeep",
 ]

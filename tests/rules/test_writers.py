@@ -37,6 +37,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "Execution": ("runbooks.executions", "runbooks.journal"),
     "JournalEntry": ("runbooks.journal",),
     "StepRun": ("runbooks.executions",),
+    "Approval": ("runbooks.approvals",),
     "CommandRun": (
         "runbooks.runner",
         "runbooks.supervisor",
