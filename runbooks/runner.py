@@ -22,7 +22,7 @@ from erpops.failpoints import failpoint
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import executions, gate, needed, output, secret_values, targeted, tasks, units, variables
+from runbooks import decisions, executions, gate, needed, output, secret_values, targeted, tasks, units, variables
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.executors import executors, waiting
 from runbooks.models import CommandRun, OutputChunk, StepRun
@@ -234,7 +234,7 @@ def _insert(step_run: StepRun, command: int, asked: _Asked, *, by: User, given: 
     compiled, waits = asked.compiled, asked.waits
     queue = queue_of(step_run.execution.environment)
     executions.lock(step_run)
-    executions.take_option(step_run)
+    decisions.begun(step_run, by, reads=compiled["risk"] == "read")
     before = _attempts_before(step_run, command)
     run = CommandRun.objects.create(
         step_run=step_run,

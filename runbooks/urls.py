@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from runbooks.views import (
     commands,
+    deciding,
     editor,
     finding,
     importing,
@@ -35,6 +36,12 @@ def _walk(below: str) -> list[URLPattern]:
         path(f"{step}/skip", steps.skip, name="step_skip"),
         path(f"{step}/reads", steps.reads, name="step_reads"),
         path(f"{step}/paste", steps.paste, name="step_paste"),
+        path(f"{step}/decide", deciding.decide, name="step_decide"),
+        path(f"{step}/go", deciding.go, name="step_go"),
+        path(f"{step}/observe", deciding.observe, name="step_observe"),
+        path(f"{step}/wait", deciding.wait, name="step_wait"),
+        path(f"{step}/resume", deciding.resume, name="step_resume"),
+        path(f"{step}/refer/<slug:slug>", room.refer, name="step_refer"),
         path(f"{command}/confirm", commands.confirm, name="command_confirm"),
         path(f"{command}/run", commands.run, name="command_run"),
     ]
