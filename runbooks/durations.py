@@ -7,10 +7,10 @@ from typing import Any
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _WAIT = re.compile(
-    r"\b(?P<verb>wait(?:\s+(?:for|at least|up to|about|another))*|pause for|allow|monitor|watch|observe)\b"
-    r"(?P<between>[^.\n\d;]{0,40}?)\s*(?:for\s+)?(?P<number>\d+(?:\.\d+)?)\s*(?:-\s*\d+\s*)?"
-    r"(?P<unit>s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)\b",
-    re.IGNORECASE,
+    r"(?:^|[.;:,(]\s*|\b(?:and|then|please)\s+|^\s*[-*#\d.]+\s*)"
+    r"(?P<said>(?P<verb>wait|pause|monitor|watch|observe)\b[\w \t'’\"“”/]{0,48}?\s(?P<number>\d+(?:\.\d+)?)"
+    r"(?:\s*[-–]\s*\d+)?\s*(?P<unit>s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?)\b)",
+    re.IGNORECASE | re.MULTILINE,
 )
 _LONGEST_S = 24 * 3600
 
@@ -33,7 +33,7 @@ def waits_of(step: Mapping[str, Any]) -> list[Asked]:
         for match in _WAIT.finditer(text):
             seconds = int(float(match["number"]) * _UNITS[match["unit"][0].lower()])
             if 0 < seconds <= _LONGEST_S:
-                said = " ".join(match.group().split())
+                said = " ".join(match["said"].split())
                 watch = match["verb"].lower() in {"monitor", "watch", "observe"}
                 found.append(Asked(len(found), seconds, said[:1].upper() + said[1:], watch, command))
     return found

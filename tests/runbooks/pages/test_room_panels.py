@@ -1,10 +1,10 @@
 """The runbook part of the incident room, through HTTP."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
@@ -249,7 +249,7 @@ def test_done_moves_on_and_the_note_stays(browser: Client, execution: Execution)
     assert "data team says yes" in browser.get(at(execution, 5), headers=HTMX).content.decode()
 
 
-def see(browser: Client, execution: Execution, item: str, text: str = "200 OK", holds: str = "1") -> HttpResponseBase:
+def see(browser: Client, execution: Execution, item: str, text: str = "200 OK", holds: str = "1") -> Any:
     given = {"about": f"item:{item}", "observed": text, "holds": holds}
     return browser.post(at(execution, 7, "step_observe"), given, headers=HTMX)
 
