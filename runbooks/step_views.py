@@ -276,10 +276,8 @@ def step_view(
         command = commands[index]
         level = rung(risk=command["risk"], environment=execution.environment)
         because = _because(command, runnable, there) or targeted.lacking(command, targets, provided)
-        runs_of_it = attempts.get(index, ())
-        shown = _command(
-            index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index]
-        )
+        shown = _command(index, command, asked[index], values, attempts.get(index, ()), level=level, because=because)
+        shown = replace(shown, item=belongs[index])
         return _decided(shown, execution, (approvals or {}).get(index), command)
 
     return StepView(
@@ -370,14 +368,13 @@ def _command(
     *,
     level: str,
     because: str,
-    item: int | None,
 ) -> CommandView:
     effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
     told = {why["about"] for why in command.get("why", []) if why.get("effect")}
     return CommandView(
         index=index,
         kind=command["kind"],
-        item=item,
+        item=None,
         label=command.get("label") or "",
         risk=command["risk"],
         gate=Risk.BLOCKED if because else level,
