@@ -303,10 +303,10 @@ def step_view(
         command = commands[index]
         level = rung(risk=command["risk"], environment=execution.environment)
         because = _because(command, runnable, there) or targeted.lacking(command, targets, provided)
-        runs_of_it = attempts.get(index, ())
         shown = _command(
-            index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index], run=run
+            index, command, asked[index], values, attempts.get(index, ()), level=level, because=because, run=run
         )
+        shown = replace(shown, item=belongs[index])
         return _decided(shown, execution, (approvals or {}).get(index), command)
 
     return StepView(
@@ -407,7 +407,6 @@ def _command(
     *,
     level: str,
     because: str,
-    item: int | None,
     run: StepRun,
 ) -> CommandView:
     effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
@@ -415,7 +414,7 @@ def _command(
     return CommandView(
         index=index,
         kind=command["kind"],
-        item=item,
+        item=None,
         label=command.get("label") or "",
         risk=command["risk"],
         gate=Risk.BLOCKED if because else level,
