@@ -1,0 +1,1 @@
+"""Decisions, waits, observed values and the end of a runbook, in a browser, on a computer and on a phone."""
