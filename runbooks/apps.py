@@ -17,7 +17,17 @@ class RunbooksConfig(AppConfig):
         from erpops.setup import steps
         from incidents import recovery
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables, verification
+        from runbooks import (
+            bootstrap,
+            containment,
+            dry_run,
+            needed,
+            output,
+            procedures,
+            reaper,
+            variables,
+            verification,
+        )
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
@@ -28,6 +38,7 @@ class RunbooksConfig(AppConfig):
         sse.feeds.add("procedures", procedures.procedures_feed)
         beats.facts.add("programs", needed.facts)
         beats.facts.add("containment", lambda queues: {"containment": containment.level()})
+        beats.facts.add("user", lambda queues: {"user": dry_run.own_user()})
         beats.chores.add("spools", reaper.tend_spools)
         variables.providers.add("targets", variables.of_targets)
         variables.providers.add("console", variables.of_the_console)

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from runbooks.views import (
     commands,
     deciding,
+    dry_run,
     editor,
     finding,
     importing,
@@ -26,6 +27,8 @@ def _walk(below: str) -> list[URLPattern]:
         path(f"{below}/take", room.take_over, name="walk_take"),
         path(f"{below}/complete", room.complete, name="walk_complete"),
         path(f"{below}/abandon", room.abandon, name="walk_abandon"),
+        path(f"{below}/dry-run", dry_run.of_walk, name="walk_dry_run"),
+        path(f"{step}/dry-run", dry_run.of_step, name="step_dry_run"),
         path(f"{below}/output", finding.page, name="walk_output"),
         path(f"{step}/", room.step, name="walk_step"),
         path(f"{step}/pulse", room.pulse, name="walk_pulse"),
