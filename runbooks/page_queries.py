@@ -13,7 +13,18 @@ from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
 from runbooks import addresses, search, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, Risk, RunStatus, VersionState
-from runbooks.models import CommandRun, Decision, Execution, Match, OutputChunk, Runbook, StepRun, Version, Wait
+from runbooks.models import (
+    CommandRun,
+    Decision,
+    Execution,
+    Match,
+    OutputChunk,
+    PhaseClock,
+    Runbook,
+    StepRun,
+    Version,
+    Wait,
+)
 from runbooks.suggesting import Seen
 
 # How much of earlier outputs is read to find what speaks for a branch: attempts, pieces of each, bytes of a piece.
@@ -138,6 +149,13 @@ def steps(execution: Execution) -> list[StepRun]:
 def decisions(execution: Execution) -> list[Decision]:
     """What was decided in a walk, the latest first."""
     return list(Decision.objects.filter(execution=execution).select_related("by").order_by("-id"))
+
+
+def clocks(execution: Execution) -> dict[int, PhaseClock]:
+    """The clocks of a walk's phases; nothing is asked where no phase has a budget."""
+    if not any(phase["time_box_s"] for phase in execution.version.compiled["phases"]):
+        return {}
+    return {clock.phase: clock for clock in PhaseClock.objects.filter(execution=execution)}
 
 
 def waits(step: StepRun) -> dict[int, Wait]:
