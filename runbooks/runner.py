@@ -26,7 +26,7 @@ from runbooks import executions, gate, needed, output, secret_values, targeted, 
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.executors import executors, waiting
 from runbooks.models import CommandRun, OutputChunk, StepRun
-from runbooks.parameters import Bound, MissingValues, Unbindable, bind, validate
+from runbooks.parameters import Bound, MissingValues, Unbindable, bind, leads_elsewhere, validate
 from runbooks.refusals import Refused
 
 R = RunStatus
@@ -343,8 +343,15 @@ def _bind(
     for parameter in asked:
         if parameter["name"] in used and (fault := validate(parameter, used[parameter["name"]])):  # type: ignore[arg-type]
             raise Refused(f"{parameter['name']}: {fault}", code="parameters", names=(parameter["name"],))
+    if secret_values.referred(used) and (name := leads_elsewhere(compiled["text"], asked, used)):
+        raise Refused(
+            f"{name} says where the command goes, so no secret of the environment is sent there: type the secret.",
+            code="parameters",
+            names=(name,),
+        )
+    real = secret_values.looked_up(used, variables.of(environment).secrets) if secret_values.referred(used) else used
     try:
-        return bind({**compiled, "parameters": asked}, used), used  # type: ignore[typeddict-item]
+        return bind({**compiled, "parameters": asked}, real), used  # type: ignore[typeddict-item]
     except MissingValues as missing:
         names = tuple(missing.names)
         raise Refused(f"Fill in {', '.join(names)} first.", code="parameters", names=names) from missing

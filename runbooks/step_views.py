@@ -10,7 +10,8 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from incidents import markdown
-from runbooks import needed, secret_values, targeted, units
+from runbooks import needed, targeted, units
+from runbooks.answers import Answer, Known, answers
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.compiler.assertions import judge
 from runbooks.gate import rung
@@ -31,24 +32,6 @@ _FLAGS = {
 
 # The page says "Expected" itself.
 _LEAD = re.compile(r"^expected( output| result)?\s*:\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The value of a parameter and where it came from: given, alert, environment, text or nowhere."""
-
-    name: str
-    type: str
-    value: str = ""
-    source: str = ""
-
-    @property
-    def is_secret(self) -> bool:
-        return secret_values.is_secret(self.name)
-
-    @property
-    def provenance(self) -> str:
-        return {"alert": "from the alert", "text": "from the runbook", "given": "given here"}.get(self.source, "")
 
 
 @dataclass(frozen=True)
@@ -164,6 +147,7 @@ class StepView:
     items: list[ItemView]
     around: list[SafeString]
     parameters: list[Answer]
+    environment: list[Answer]
     commands: list[CommandView]
 
     @property
@@ -200,38 +184,13 @@ def _until_blocked(commands: Iterable[CommandView]) -> Iterable[CommandView]:
         yield command
 
 
-def answers(
-    parameters: Iterable[Mapping[str, Any]], *, given: Mapping[str, str], labels: Mapping[str, str]
-) -> list[Answer]:
-    """Each parameter once, with what is known: an earlier answer, else the alert's label, else the text's default."""
-    known = {_key(name): str(value) for name, value in labels.items()}
-    found: dict[str, Answer] = {}
-    for item in parameters:
-        name, kind = item["name"], item["type"]
-        if name in found:
-            continue
-        label = known.get(_key(name), "") or (known.get(_key(kind), "") if kind != "text" else "")
-        if given.get(name):
-            found[name] = Answer(name, kind, str(given[name]), "given")
-        elif label:
-            found[name] = Answer(name, kind, label, "alert")
-        else:
-            default = item.get("default") or ""
-            found[name] = Answer(name, kind, default, "text" if default else "")
-    return list(found.values())
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
 def step_view(
     execution: Execution,
     runs: Sequence[StepRun],
     *,
     position: int,
     attempts: Mapping[int, Sequence[CommandRun]],
-    labels: Mapping[str, str],
+    known: Known,
     provided: frozenset[str] = frozenset(),
     runnable: frozenset[str] = frozenset({"shell"}),
     there: frozenset[str] | None = None,
@@ -240,7 +199,7 @@ def step_view(
 ) -> StepView:
     """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
 
-    `labels` are those of the incident's alerts; `provided` are the variables that the environment
+    `known` is what may fill a parameter that nobody gave; `provided` are the variables that the environment
     gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor;
     `there` are the programs that its workers have, None if none has said so; `targets` are the kinds of
     targets that the environment has; `links` rewrites the links of the text for the page.
@@ -252,8 +211,10 @@ def step_view(
     commands = [units.as_run(compiled, command) for command in commands_of(step)]
     belongs = [None] * len(step.get("commands", [])) + _items_of_commands(step)
     asked = [_asked(command, provided) for command in commands]
-    known = answers(chain.from_iterable(asked), given=execution.values, labels=labels)
-    values = {answer.name: answer.value for answer in known}
+    answered = answers(
+        chain.from_iterable(asked), given=execution.values, known=known, origins=execution.origins, position=position
+    )
+    values = {answer.name: answer.value for answer in answered}
 
     def view(index: int) -> CommandView:
         command = commands[index]
@@ -282,7 +243,8 @@ def step_view(
         blocks=step.get("blocks", []),
         items=[_item(index, item, run, links) for index, item in enumerate(step.get("items", []))],
         around=_around(phase, links) if run.step == 0 and phase["steps"] else [],
-        parameters=known,
+        parameters=answered,
+        environment=_provided_here(commands, provided, known),
         commands=[view(index) for index in range(len(commands))],
     )
 
@@ -333,6 +295,12 @@ def _options(phase: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
 def _asked(command: Mapping[str, Any], provided: frozenset[str]) -> list[Mapping[str, Any]]:
     """The parameters that a person fills: all but the variables that the environment gives."""
     return [p for p in command["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
+
+
+def _provided_here(commands: Iterable[Mapping[str, Any]], provided: frozenset[str], known: Known) -> list[Answer]:
+    """The variables of the environment that the step's commands use."""
+    names = {p["name"]: p["type"] for c in commands for p in c["parameters"] if p["notation"] == "env"}
+    return [Answer(name, kind, known.shown(name), "environment") for name, kind in names.items() if name in provided]
 
 
 def _command(

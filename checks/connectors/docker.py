@@ -20,11 +20,11 @@ _NO_KEY = "Paste the client's certificate and its private key, one after the oth
 def _test(place: Place, timeout_s: float) -> Report:
     where = place.address
     try:
-        with _client(place, timeout_s) as client:
-            answer = client.get("/version")
+        with client(place, timeout_s) as asked:
+            answer = asked.get("/version")
             answer.raise_for_status()
             said = answer.json()
-            containers = client.get("/containers/json", params={"all": "true"}).json()
+            containers = asked.get("/containers/json", params={"all": "true"}).json()
     except (ssl.SSLError, ValueError):
         return Report(False, "The client's certificate cannot be used.", _NO_KEY)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -34,7 +34,8 @@ def _test(place: Place, timeout_s: float) -> Report:
     return Report(True, f"Docker {said['Version']} answers on {said['Os']}; {len(containers)} containers{more}.")
 
 
-def _client(place: Place, timeout_s: float) -> httpx.Client:
+def client(place: Place, timeout_s: float) -> httpx.Client:
+    """A client for the engine's API; its own paths follow. Raises ssl.SSLError for a certificate that is none."""
     parts = urlsplit(place.address)
     if parts.scheme == "unix":
         transport = httpx.HTTPTransport(uds=parts.path)

@@ -13,7 +13,7 @@ from runbooks import runner, step_views
 from runbooks.choices import Risk
 from runbooks.refusals import Refused
 from runbooks.views import walking
-from runbooks.views.steps import chosen
+from runbooks.views.steps import adopt, chosen
 from runbooks.views.walking import REFUSALS, Walk, act_on
 
 _EFFECTS: dict[str, str] = {
@@ -46,6 +46,7 @@ def run(request: HtmxRequest, execution: int, position: int, command: int, numbe
         problem = "The command changed since you looked at it. Read it again before you run it."
         return _again(request, opened, command, problem)
     try:
+        adopt(opened, chosen(opened))
         runner.request(
             step_run=opened.step.run,
             command=command,
