@@ -76,7 +76,7 @@ class Answer:
         if self.source == "given":
             return "given here" if self.here else f"from step {(self.step or 0) + 1}"
         said = words({"from": self.source, "detail": self.detail})
-        return said if self.here else f"{said}, in step {(self.step or 0) + 1}"
+        return said if self.here or self.source == "output" else f"{said}, in step {(self.step or 0) + 1}"
 
 
 def words(origin: Mapping[str, Any]) -> str:

@@ -152,7 +152,7 @@ def _revision(one: Mapping[str, Any]) -> Row:
 _RUNNING = """
     SELECT pid::text, coalesce(state, ''),
            coalesce(extract(epoch FROM clock_timestamp() - query_start)::int, 0) || ' s',
-           coalesce(usename, ''), coalesce(datname, ''), regexp_replace(left(query, 300), '\\s+', ' ', 'g')
+           coalesce(usename, ''), coalesce(datname, ''), regexp_replace(left(query, 160), '\\s+', ' ', 'g')
     FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
     ORDER BY (state = 'idle'), query_start LIMIT %s"""

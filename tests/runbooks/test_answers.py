@@ -97,15 +97,20 @@ def page(client: Client, place: Walk, position: int) -> str:
     return client.get(address, headers=HTMX).content.decode()
 
 
-def send(client: Client, place: Walk, position: int, view: str, command: int | None = None, **sent: str) -> int:
-    where = {"position": position} if command is None else {"position": position, "command": command}
-    return client.post(addresses.of_walk(place.execution, view, **where), sent, headers=HTMX).status_code
+def run_first(client: Client, place: Walk) -> int:
+    address = addresses.of_walk(place.execution, "command_run", position=0, command=0)
+    return client.post(address, headers=HTMX).status_code
+
+
+def give(client: Client, place: Walk, pod: str) -> int:
+    address = addresses.of_walk(place.execution, "step_values", position=0)
+    return client.post(address, {"value:pod": pod}, headers=HTMX).status_code
 
 
 def test_a_value_given_in_one_step_serves_the_others_and_says_so(place: Walk, client: Client) -> None:
     client.force_login(place.user)
     assert "Not given yet" in page(client, place, 0)
-    send(client, place, 0, "step_values", **{"value:pod": "api-1"})
+    give(client, place, "api-1")
     assert "Given here" in page(client, place, 0)
     assert "From step 1" in page(client, place, 1)
     assert '<mark title="pod">api-1</mark>' in page(client, place, 1)
@@ -114,7 +119,7 @@ def test_a_value_given_in_one_step_serves_the_others_and_says_so(place: Walk, cl
 def test_what_the_alert_filled_stays_the_value_once_it_was_used(place: Walk, client: Client) -> None:
     client.force_login(place.user)
     alert = labelled(place.incident, pod="api-1")
-    send(client, place, 0, "command_run", 0)
+    run_first(client, place)
     alert.labels = {"pod": "api-2"}
     alert.save(update_fields=["labels"])
     assert CommandRun.objects.get().values == {"pod": "api-1"}
@@ -126,9 +131,9 @@ def test_what_the_alert_filled_stays_the_value_once_it_was_used(place: Walk, cli
 def test_a_prefilled_value_that_is_only_confirmed_keeps_its_source(place: Walk, client: Client) -> None:
     client.force_login(place.user)
     labelled(place.incident, pod="api-1")
-    send(client, place, 0, "step_values", **{"value:pod": "api-1"})
+    give(client, place, "api-1")
     assert "From the alert" in page(client, place, 0)
-    send(client, place, 0, "step_values", **{"value:pod": "api-9"})
+    give(client, place, "api-9")
     assert "Given here" in page(client, place, 0)
 
 
@@ -145,7 +150,7 @@ def test_a_new_value_counts_for_the_next_attempt_and_the_old_one_keeps_its_own(p
 
 def test_an_unfilled_parameter_stops_the_command_and_is_named(place: Walk, client: Client) -> None:
     client.force_login(place.user)
-    assert send(client, place, 0, "command_run", 0) == 409
+    assert run_first(client, place) == 409
     assert "needs pod" in page(client, place, 0)
     with pytest.raises(Refused, match="Fill in pod first"):
         runner.request(step_run=place.step(), command=0, by=place.user)
@@ -154,7 +159,7 @@ def test_an_unfilled_parameter_stops_the_command_and_is_named(place: Walk, clien
 
 def test_a_value_that_does_not_fit_is_refused_with_a_sentence(place: Walk, client: Client) -> None:
     client.force_login(place.user)
-    assert send(client, place, 0, "step_values", **{"value:pod": "Api_1; rm"}) == 422
+    assert give(client, place, "Api_1; rm") == 422
     assert "origins" not in page(client, place, 0)
     place.execution.refresh_from_db()
     assert (place.execution.values, place.execution.origins) == ({}, {})

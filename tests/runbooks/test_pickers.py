@@ -279,7 +279,7 @@ def test_a_cell_of_earlier_output_is_picked_and_says_so(place: Walk, client: Cli
     client.force_login(place.user)
     run = run_now(place)
     wait_all_gone()
-    page = client.get(where(place), {"name": "postgres-pod", "run": run.pk}, headers=HTMX).content.decode()
+    page = client.get(where(place), {"name": "postgres-pod", "run": str(run.pk)}, headers=HTMX).content.decode()
     [cell] = re.findall(r'value="(\d+:\d+)">postgres-0<', page)
     answer = client.post(where(place), {"name": "postgres-pod", "run": run.pk, "cell": cell}, headers=HTMX)
     assert answer["HX-Trigger"] == "sheet:close"
@@ -291,7 +291,7 @@ def test_rows_are_narrowed_by_the_server_too(place: Walk, client: Client) -> Non
     client.force_login(place.user)
     run = run_now(place)
     wait_all_gone()
-    sent = {"name": "postgres-pod", "run": run.pk, "q": "crash"}
+    sent = {"name": "postgres-pod", "run": str(run.pk), "q": "crash"}
     page = client.get(where(place), sent, headers=HTMX).content.decode()
     assert "postgres-0" in page
     assert "erpgo-api-7f9c" not in page
@@ -328,7 +328,7 @@ def test_an_output_of_another_walk_and_an_unknown_name_are_not_found(place: Walk
     other = walk_of(compiled("Other", phase("diagnosis", step("Say", command("echo x")))))
     run = run_now(other)
     wait_all_gone()
-    assert client.get(where(place), {"name": "backup", "run": run.pk}).status_code == 404
+    assert client.get(where(place), {"name": "backup", "run": str(run.pk)}).status_code == 404
     assert client.get(where(place), {"name": "nobody-asks"}).status_code == 404
 
 
