@@ -15,8 +15,9 @@ class RunbooksConfig(AppConfig):
         from erpops import beats, sse
         from erpops.htmx import NavItem, nav
         from erpops.setup import steps
+        from incidents.beginnings import beginnings
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables
+        from runbooks import beginning, bootstrap, containment, needed, output, procedures, reaper, variables
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
@@ -42,6 +43,7 @@ class RunbooksConfig(AppConfig):
             "procedures",
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
+        beginnings.add("runbooks", beginning.beginnings)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

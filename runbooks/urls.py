@@ -87,6 +87,7 @@ urlpatterns = [
     path("r/<slug:slug>/export.md", shelves.export, name="runbook_export"),
     path("r/<slug:slug>/start", library.start_in, name="runbook_start"),
     path("i/<int:number>/runbooks/", room.finder, name="walk_finder"),
+    path("i/<int:number>/begin", room.begin, name="walk_begin"),
     path("i/<int:number>/runbooks/<slug:slug>/start", room.start, name="walk_start"),
     *_walk("i/<int:number>/run/<int:execution>"),
     *_run("i/<int:number>/run/<int:run>"),
