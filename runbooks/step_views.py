@@ -199,10 +199,9 @@ def step_view(
 ) -> StepView:
     """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
 
-    `known` is what may fill a parameter that nobody gave; `provided` are the variables that the environment
-    gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor;
-    `there` are the programs that its workers have, None if none has said so; `targets` are the kinds of
-    targets that the environment has; `links` rewrites the links of the text for the page.
+    `known` may fill a parameter that nobody gave; `provided` are the variables that the environment gives to every
+    command, which nobody is asked for; `runnable` are the kinds that have an executor; `there` are the programs of its
+    workers, None if none has said so; `targets` are the kinds of its targets; `links` rewrites the text's links.
     """
     run = runs[position]
     compiled = execution.version.compiled
@@ -211,9 +210,7 @@ def step_view(
     commands = [units.as_run(compiled, command) for command in commands_of(step)]
     belongs = [None] * len(step.get("commands", [])) + _items_of_commands(step)
     asked = [_asked(command, provided) for command in commands]
-    answered = answers(
-        chain.from_iterable(asked), given=execution.values, known=known, origins=execution.origins, position=position
-    )
+    answered = _answered(execution, asked, known, position)
     values = {answer.name: answer.value for answer in answered}
 
     def view(index: int) -> CommandView:
@@ -295,6 +292,14 @@ def _options(phase: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
 def _asked(command: Mapping[str, Any], provided: frozenset[str]) -> list[Mapping[str, Any]]:
     """The parameters that a person fills: all but the variables that the environment gives."""
     return [p for p in command["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
+
+
+def _answered(
+    execution: Execution, asked: Iterable[Iterable[Mapping[str, Any]]], known: Known, position: int
+) -> list[Answer]:
+    """What is known of the parameters of the step at `position`."""
+    given, origins = execution.values, execution.origins
+    return answers(chain.from_iterable(asked), given=given, known=known, origins=origins, position=position)
 
 
 def _provided_here(commands: Iterable[Mapping[str, Any]], provided: frozenset[str], known: Known) -> list[Answer]:

@@ -147,7 +147,7 @@ class Keys:
 
     def look(self, where: str) -> None:
         for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             # Of all rules only contrast depends on the theme.
             rules = ["color-contrast"] if scheme == "dark" else []
             self.problems += [f"{where}, {scheme}: {line}" for line in axe_violations(self.page, *rules)]
