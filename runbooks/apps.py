@@ -16,8 +16,10 @@ class RunbooksConfig(AppConfig):
         from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
         from incidents import recovery
+        from incidents.beginnings import beginnings
         from incidents.room import Panel, panels
         from runbooks import (
+            beginning,
             bootstrap,
             command_user,
             containment,
@@ -59,6 +61,7 @@ class RunbooksConfig(AppConfig):
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
         recovery.questions.add("verification", verification.unverified)
+        beginnings.add("runbooks", beginning.beginnings)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

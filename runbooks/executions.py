@@ -19,7 +19,7 @@ from erpops.transitions import Machine
 from incidents import lifecycle
 from incidents.access import may_operate
 from incidents.models import Environment, Incident
-from runbooks import budgets, decisions, library, observing, secret_values, waits, walk
+from runbooks import answers, budgets, decisions, library, observing, secret_values, waits, walk
 from runbooks.acts import (
     LIVE_RUNS,
     STEP,
@@ -189,8 +189,13 @@ def skip(*, step_run: StepRun, reason: str, by: User) -> None:
         tell_step(step_run, "step.skipped", said, by, reason=reason)
 
 
-def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> None:
-    """Keep parameter values for the rest of the walk; an empty one forgets. Refused with a sentence per bad value."""
+def set_values(
+    *, execution: Execution, values: Mapping[str, str], by: User, origin: Mapping[str, Any] | None = None
+) -> None:
+    """Keep parameter values for the rest of the walk; an empty one forgets. Refused with a sentence per bad value.
+
+    `origin` says where what changes was taken from, in the words of `runbooks.answers`; typed if it is not given.
+    """
     wanted = parameters_of(execution)
     unknown = [name for name in values if name not in wanted]
     if unknown:
@@ -206,10 +211,14 @@ def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> 
         values = secret_values.restored(values, kept)
         merged = {**kept, **values}
         execution.values = secret_values.sealed({name: value for name, value in merged.items() if value})
-        execution.save(update_fields=["values"])
         changed = sorted(name for name, value in values.items() if kept.get(name, "") != value)
+        told = {"from": "given", **(origin or {}), "by": by.get_username()}
+        origins = locked.origins | dict.fromkeys(changed, told)
+        execution.origins = {name: told for name, told in origins.items() if name in execution.values}
+        execution.save(update_fields=["values", "origins"])
         if changed:
-            tell(execution, "execution.values", f"set {', '.join(changed)}", by, noise=True, names=changed)
+            said = " ".join(filter(None, (f"set {', '.join(changed)}", answers.words(told))))
+            tell(execution, "execution.values", said, by, noise=True, names=changed)
 
 
 def keep_note(*, execution: Execution, text: str, by: User) -> None:

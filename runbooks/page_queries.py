@@ -230,3 +230,18 @@ def seen_before(execution: Execution, runs: Sequence[StepRun], position: int) ->
             )
         )
     return sorted(found, key=lambda seen: seen.position)
+
+
+def facts(incident: Incident) -> dict[str, str]:
+    """What is known of the incident itself that a parameter may ask for by name."""
+    found = {"incident": incident.reference, "incident_id": incident.reference, "severity": incident.severity}
+    found["environment"] = incident.environment.name
+    return found | ({"service": incident.service.name} if incident.service else {})
+
+
+def printed(execution: Execution, *, limit: int = 8) -> list[CommandRun]:
+    """The newest attempt of each command of the walk that printed something and has ended, the newest first."""
+    runs = CommandRun.objects.filter(step_run__execution=execution, output_bytes__gt=0, ended_at__isnull=False)
+    newest = runs.order_by("step_run_id", "command", "-attempt").distinct("step_run_id", "command").values("pk")
+    found = CommandRun.objects.filter(pk__in=newest).select_related("step_run").defer("script", "text")
+    return list(found.order_by("-ended_at")[:limit])

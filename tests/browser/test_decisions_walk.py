@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, expect
+from playwright.sync_api import Browser, Page, StorageState, ViewportSize, expect
 
 from tests.browser.conftest import axe_violations, post
 from tests.stack import Stack
@@ -44,7 +44,7 @@ def shelf(shared_console: Stack) -> None:
 def page(
     request: pytest.FixtureRequest, chromium: Browser, shared_console: Stack, signed_in: StorageState, shelf: None
 ) -> Iterator[Page]:
-    size = {"width": request.param, "height": 800}
+    size: ViewportSize = {"width": request.param, "height": 800}
     context = chromium.new_context(
         base_url=shared_console.url, viewport=size, storage_state=signed_in, reduced_motion="reduce"
     )
