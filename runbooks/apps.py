@@ -15,8 +15,9 @@ class RunbooksConfig(AppConfig):
         from erpops import beats, sse
         from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
+        from incidents import recovery
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables
+        from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables, verification
         from runbooks import needs as waiting
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
@@ -44,6 +45,7 @@ class RunbooksConfig(AppConfig):
             "procedures",
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
+        recovery.questions.add("verification", verification.unverified)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

@@ -20,7 +20,7 @@ from erpops.failpoints import failpoint
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import approvals, executions, gate, intent, occupied, output, tasks, units, variables
+from runbooks import approvals, decisions, executions, gate, intent, occupied, output, tasks, units, variables
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.executors import waiting
 from runbooks.intent import Intent
@@ -225,7 +225,7 @@ def _insert(step_run: StepRun, command: int, meant: Intent, *, by: User, given: 
     # One at a time among what acts on things of the environment: before the lock of the walk, as everywhere.
     occupied.require_free(environment=step_run.execution.environment, names=touched)
     executions.lock(step_run)
-    executions.take_option(step_run)
+    decisions.begun(step_run, by, reads=compiled["risk"] == "read")
     before = _attempts_before(step_run, command)
     approval = None
     if gate.needs_approval(risk=compiled["risk"], environment=step_run.execution.environment):

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from itertools import chain
 from typing import Any
 
@@ -17,7 +16,17 @@ from runbooks.compiler.assertions import judge
 from runbooks.gate import needs_approval, rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, marked, pieces
-from runbooks.walk import PHASES, SETTLED, Decider, commands_of, decider_of, plain, prose_of, state_of, step_of
+from runbooks.walk import (
+    PHASES,
+    SETTLED,
+    Decider,
+    commands_of,
+    decider_of,
+    plain,
+    prose_of,
+    state_of,
+    step_of,
+)
 
 _FLAGS = {
     "endless": "Never ends by itself; it runs until its time limit.",
@@ -60,6 +69,9 @@ class Expectation:
     assertion: dict[str, Any] | None = None
     ok: bool | None = None
     reason: str = ""
+    # What a person saw where no machine can judge, as `runbooks.observing` keeps it, and what the answer names.
+    observed: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,7 +167,21 @@ class ItemView:
     depth: int
     ticked: bool
     blocks: list[Mapping[str, Any]]
+    # What a person saw, as `runbooks.observing` keeps it.
+    observed: Mapping[str, Any] = field(default_factory=dict)
     commands: list[CommandView] = field(default_factory=list)
+
+    @property
+    def about(self) -> str:
+        """What an answer to it names."""
+        return f"item:{self.index}"
+
+    @property
+    def printed(self) -> str:
+        """What its commands came to, as a beginning of the answer; empty if none has ended."""
+        ended = [command for command in self.commands if command.latest and not command.live]
+        said = [item.reason for command in ended for item in command.expected if item.reason]
+        return "; ".join(said or [command.latest.get_status_display() for command in ended if command.latest])[:300]
 
 
 @dataclass(frozen=True)
@@ -259,8 +285,7 @@ def step_view(
     `labels` are those of the incident's alerts; `provided` are the variables that the environment
     gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor;
     `there` are the programs that its workers have, None if none has said so; `targets` are the kinds of
-    targets that the environment has; `links` rewrites the links of the text for the page; `approvals` are the
-    latest ones by command.
+    targets that the environment has; `links` rewrites the links of the text; `approvals` are the latest by command.
     """
     run = runs[position]
     compiled = execution.version.compiled
@@ -276,8 +301,8 @@ def step_view(
         command = commands[index]
         level = rung(risk=command["risk"], environment=execution.environment)
         because = _because(command, runnable, there) or targeted.lacking(command, targets, provided)
-        shown = _command(index, command, asked[index], values, attempts.get(index, ()), level=level, because=because)
-        shown = replace(shown, item=belongs[index])
+        shown = _command(index, command, asked[index], values, run, level=level, because=because)
+        shown = replace(shown, item=belongs[index], runs=list(attempts.get(index, ())))
         return _decided(shown, execution, (approvals or {}).get(index), command)
 
     return StepView(
@@ -311,6 +336,15 @@ def _decided(
     return replace(shown, decider=decider_of(execution.version.compiled, command)) if shown.unsettled else shown
 
 
+def _expected(index: int, command: Mapping[str, Any], run: StepRun) -> list[Expectation]:
+    """What the command should print, with what a person saw."""
+    named = [(f"command:{index}:{at}", item) for at, item in enumerate(command["expected"])]
+    return [
+        Expectation(_LEAD.sub("", item["text"]), item["assertion"], observed=run.observed.get(about, {}), about=about)
+        for about, item in named
+    ]
+
+
 def _because(command: Mapping[str, Any], runnable: frozenset[str], there: frozenset[str] | None) -> str:
     """Why a command cannot run here, in a sentence; empty if it can."""
     if command["because"]:
@@ -332,7 +366,8 @@ def _kind(step: Mapping[str, Any], phase: str) -> str:
 def _item(index: int, item: Mapping[str, Any], run: StepRun, links: Callable[[str], str]) -> ItemView:
     text = markdown.render(links(item["text"]))
     depth, group = min(item.get("depth", 0), 2), plain(item.get("group", ""))
-    return ItemView(index, group, text, depth, index in run.ticked, item.get("blocks", []))
+    observed = run.observed.get(f"item:{index}", {})
+    return ItemView(index, group, text, depth, index in run.ticked, item.get("blocks", []), observed)
 
 
 def _items_of_commands(step: Mapping[str, Any]) -> list[int | None]:
@@ -364,7 +399,7 @@ def _command(
     command: Mapping[str, Any],
     asked: Sequence[Mapping[str, Any]],
     values: Mapping[str, str],
-    runs: Sequence[CommandRun],
+    run: StepRun,
     *,
     level: str,
     because: str,
@@ -384,10 +419,9 @@ def _command(
         warnings=[_FLAGS[f] for f in command["flags"] if f in _FLAGS and f"flag:{f}" not in told]
         + command["told"]
         + effects,
-        expected=[Expectation(_LEAD.sub("", item["text"]), item["assertion"]) for item in command["expected"]],
+        expected=_expected(index, command, run),
         notes=[note["text"] for note in command.get("notes", []) if note["text"] != command.get("label")],
         missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),
-        runs=list(runs),
         may_wait=units.may_wait(command),
     )
 
@@ -405,41 +439,3 @@ def waited(expected: Iterable[Expectation], held: bool) -> list[Expectation]:
     """The expectations after an attempt that waited for them: its output holds all tries, so its end says it."""
     reason = "it held at the last try" if held else "it did not hold in time"
     return [replace(item, ok=held, reason=reason) if item.assertion else item for item in expected]
-
-
-def digest(command: CommandView) -> str:
-    """What a person sees before confirming: the resolved text. A confirmation of another text is refused."""
-    return sha256("".join(piece.text for piece in command.pieces).encode()).hexdigest()[:32]
-
-
-def tokens(view: StepView, runs: Iterable[StepRun], *, may_act: bool) -> dict[str, str]:
-    """A short mark per part of the page, another one whenever that part would look different (output excepted).
-
-    The page sends back what it shows, and only the parts that changed are drawn again: what somebody
-    types or has opened in the others stays.
-    """
-    states = [(run.pk, run.status, run.reason) for run in runs]
-    own = view.run
-    settled = [status in SETTLED for _, status, _ in states]
-    parts: dict[str, object] = {
-        "head": view.state,
-        "rail": (states, view.position),
-        "reads": (len(view.reads), [c.latest and c.latest.status for c in view.commands], may_act),
-        "foot": (own.status, own.reason, own.note, view.busy, settled, may_act),
-    }
-    parts["foot"] = (parts["foot"], sorted(own.ticked))
-    for item in view.items:
-        parts[f"item-{item.index}"] = (item.ticked, view.settled, may_act)
-    for command in view.commands:
-        attempts = [(run.pk, run.status, run.stop_requested_at is not None) for run in command.runs]
-        asked = command.approval.mark if command.approval else None
-        parts[f"act-{command.index}"] = (attempts, command.missing, may_act, asked)
-    return {name: sha256(repr(part).encode()).hexdigest()[:8] for name, part in parts.items()}
-
-
-def primary(commands: Iterable[CommandView]) -> int | None:
-    """The command whose button is the step's main one: the first without a success; None if there is none left."""
-    for command in commands:
-        if command.gate != Risk.BLOCKED and (command.latest is None or command.latest.status != RunStatus.SUCCEEDED):
-            return command.index
-    return None

@@ -4,10 +4,12 @@ from runbooks.models.approval import Approval
 from runbooks.models.document import Match, Matching, Runbook, Version
 from runbooks.models.execution import CommandRun, Execution, JournalEntry, OutputChunk, StepRun
 from runbooks.models.importing import ErrorCode, Import, ImportedItem, ImportFile
+from runbooks.models.walk import Decision, PhaseClock, Wait
 
 __all__ = [
     "Approval",
     "CommandRun",
+    "Decision",
     "ErrorCode",
     "Execution",
     "Import",
@@ -17,7 +19,9 @@ __all__ = [
     "Match",
     "Matching",
     "OutputChunk",
+    "PhaseClock",
     "Runbook",
     "StepRun",
     "Version",
+    "Wait",
 ]

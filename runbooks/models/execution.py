@@ -18,6 +18,7 @@ class Execution(models.Model):
     `holder` has the baton: only they run commands, others read along. `position` is the step that
     the holder looks at. `values` are the parameters' values, one per name for the whole walk. Without an
     incident it is a procedure, whose acts stand in its own journal; `event_seq` is the latest entry's number.
+    `parent` is the step of another walk that referred to this runbook.
     """
 
     version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
@@ -31,6 +32,7 @@ class Execution(models.Model):
     holder = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     ended_at = models.DateTimeField(null=True, blank=True)
     event_seq = models.PositiveIntegerField(default=0)
+    parent = models.ForeignKey("runbooks.StepRun", models.SET_NULL, null=True, blank=True, related_name="children")
 
     class Meta:
         ordering = ["-id"]
@@ -100,6 +102,8 @@ class StepRun(models.Model):
     status = models.CharField(max_length=8, choices=StepStatus, default=StepStatus.PENDING)
     # Which items of the step's list hold, by their indexes.
     ticked = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
+    # What was seen, by what it answers (`item:0`, `command:1:0`): text, whether it holds, who, when.
+    observed = models.JSONField(default=dict, blank=True)
     note = models.TextField(blank=True, default="")
     reason = models.CharField(max_length=200, blank=True, default="")
     changed_at = models.DateTimeField(null=True, blank=True)

@@ -20,7 +20,9 @@ from runbooks import (
     approval_views,
     crossings,
     needed,
+    observing,
     output,
+    page_marks,
     page_queries,
     runner,
     step_views,
@@ -31,6 +33,7 @@ from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.refusals import Refused
+from runbooks.views.turning import Turns
 from runbooks.views.viewer import Viewer, viewer
 
 # How much of an output is compared with what was expected.
@@ -183,8 +186,12 @@ class Walk:
         return viewer(run, self.execution, known=run.pk in self.page.have, may_pin=self.operator)
 
     @cached_property
+    def turns(self) -> Turns:
+        return Turns(self)
+
+    @cached_property
     def tokens(self) -> dict[str, str]:
-        return step_views.tokens(self.step, self.runs, may_act=self.may_act)
+        return page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks)
 
     @property
     def token(self) -> str:
@@ -203,7 +210,7 @@ class Walk:
 
     @property
     def primary(self) -> int | None:
-        return step_views.primary(self.step.commands)
+        return page_marks.primary(self.step.commands)
 
     @property
     def open_steps(self) -> list[int]:
@@ -270,6 +277,20 @@ class Walk:
     @property
     def leftovers(self) -> list[tuple[str, str, str]]:
         return walk.leftovers(self.runs, self.execution.version.compiled)
+
+    @cached_property
+    def unsettled(self) -> list[walk.Unsettled]:
+        """What has to be settled before the runbook can be completed."""
+        return page_queries.unsettled(self.execution)
+
+    @property
+    def verifying(self) -> bool:
+        return observing.verifies(self.runs[self.position])
+
+    @cached_property
+    def left(self) -> dict[str, list[walk.Leftover]]:
+        """What completing would leave, by kind."""
+        return walk.left_in_words(self.runs, self.execution.version.compiled)
 
     @property
     def value_rows(self) -> list[ValueRow]:

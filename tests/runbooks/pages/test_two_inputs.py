@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, URLPattern, reverse
 from erpops import beats
 from incidents import lifecycle
 from incidents.models import Environment, Incident
-from runbooks import approvals, executions, gate, runner, step_views
+from runbooks import approvals, executions, gate, page_marks, runner
 from runbooks.models import CommandRun, Execution
 from runbooks.urls import urlpatterns
 from runbooks.views.walking import Walk
@@ -174,7 +174,7 @@ def addresses(execution: Execution, pattern: URLPattern, positions: Sequence[int
 
 def shown(room: Room, position: int, index: int) -> str:
     opened = Walk(user=room.holder, execution=room.execution, position=position)
-    return step_views.digest(opened.step.commands[index])
+    return page_marks.digest(opened.step.commands[index])
 
 
 def pressed(room: Room, html: str) -> dict[str, list[str]]:
