@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from itertools import chain
 from typing import Any
 
@@ -245,7 +244,7 @@ def step_view(
     `known` may fill a parameter that nobody gave; `provided` are the variables that the environment gives to every
     command, which nobody is asked for; `runnable` are the kinds that have an executor; `there` are the programs of its
     workers, None if none has said so; `targets` are the kinds of its targets; `links` rewrites the text's links;
-    `approvals` are the latest ones by command.
+    `approvals` are the latest by command.
     """
     run = runs[position]
     compiled = execution.version.compiled
@@ -261,10 +260,8 @@ def step_view(
         command = commands[index]
         level = rung(risk=command["risk"], environment=execution.environment)
         because = _because(command, runnable, there) or targeted.lacking(command, targets, provided)
-        shown = _command(
-            index, command, asked[index], values, attempts.get(index, ()), level=level, because=because, run=run
-        )
-        shown = replace(shown, item=belongs[index])
+        shown = _command(index, command, asked[index], values, run, level=level, because=because)
+        shown = replace(shown, item=belongs[index], runs=list(attempts.get(index, ())))
         return _decided(shown, execution, (approvals or {}).get(index), command)
 
     return StepView(
@@ -376,11 +373,10 @@ def _command(
     command: Mapping[str, Any],
     asked: Sequence[Mapping[str, Any]],
     values: Mapping[str, str],
-    runs: Sequence[CommandRun],
+    run: StepRun,
     *,
     level: str,
     because: str,
-    run: StepRun,
 ) -> CommandView:
     effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
     told = {why["about"] for why in command.get("why", []) if why.get("effect")}
@@ -400,7 +396,6 @@ def _command(
         expected=_expected(index, command, run),
         notes=[note["text"] for note in command.get("notes", []) if note["text"] != command.get("label")],
         missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),
-        runs=list(runs),
         may_wait=units.may_wait(command),
     )
 
@@ -418,16 +413,3 @@ def waited(expected: Iterable[Expectation], held: bool) -> list[Expectation]:
     """The expectations after an attempt that waited for them: its output holds all tries, so its end says it."""
     reason = "it held at the last try" if held else "it did not hold in time"
     return [replace(item, ok=held, reason=reason) if item.assertion else item for item in expected]
-
-
-def digest(command: CommandView) -> str:
-    """What a person sees before confirming: the resolved text. A confirmation of another text is refused."""
-    return sha256("".join(piece.text for piece in command.pieces).encode()).hexdigest()[:32]
-
-
-def primary(commands: Iterable[CommandView]) -> int | None:
-    """The command whose button is the step's main one: the first without a success; None if there is none left."""
-    for command in commands:
-        if command.gate != Risk.BLOCKED and (command.latest is None or command.latest.status != RunStatus.SUCCEEDED):
-            return command.index
-    return None

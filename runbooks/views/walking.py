@@ -222,7 +222,7 @@ class Walk:
 
     @property
     def primary(self) -> int | None:
-        return step_views.primary(self.step.commands)
+        return page_marks.primary(self.step.commands)
 
     @property
     def open_steps(self) -> list[int]:
