@@ -25,6 +25,7 @@ MODULES = [
     "runbooks.clocks",
     "incidents.escalation",
     "incidents.outbox",
+    "runbooks.approvals",
     "runbooks.reaper",
     "incidents.upkeep",
 ]

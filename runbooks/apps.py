@@ -13,7 +13,7 @@ class RunbooksConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
         from erpops import beats, sse
-        from erpops.htmx import NavItem, nav
+        from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
         from incidents import recovery
         from incidents.room import Panel, panels
@@ -28,11 +28,13 @@ class RunbooksConfig(AppConfig):
             variables,
             verification,
         )
+        from runbooks import needs as waiting
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
         _own_programs()
         steps.add("runbooks", bootstrap.prepare)
+        needs.add("approvals", waiting.approvals)
         sse.feeds.add("run", output.RunFeed())
         sse.feeds.add("execution", procedures.ProcedureFeed())
         sse.feeds.add("procedures", procedures.procedures_feed)

@@ -32,5 +32,6 @@ def tokens(
     for command in view.commands:
         attempts = [(run.pk, run.status, run.stop_requested_at is not None) for run in command.runs]
         seen = [dict(item.observed) for item in command.expected]
-        parts[f"act-{command.index}"] = (attempts, seen, command.missing, may_act)
+        asked = command.approval.mark if command.approval else None
+        parts[f"act-{command.index}"] = (attempts, seen, command.missing, may_act, asked)
     return {name: sha256(repr(part).encode()).hexdigest()[:8] for name, part in parts.items()}

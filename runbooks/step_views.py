@@ -11,9 +11,10 @@ from django.utils.safestring import SafeString
 
 from incidents import markdown
 from runbooks import needed, secret_values, targeted, units
+from runbooks.approval_views import Standing
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.compiler.assertions import judge
-from runbooks.gate import rung
+from runbooks.gate import needs_approval, rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, marked, pieces
 from runbooks.walk import (
@@ -96,6 +97,9 @@ class CommandView:
     may_wait: bool = False
     # What the runbook names to find out how it ended.
     decider: Decider | None = None
+    # It destroys in production: another lead has to approve it, and where that stands.
+    approved_by_another: bool = False
+    approval: Standing | None = None
     # What the view adds: the latest attempt's output, and whether the page shows another state of it.
     viewer: Any = None
     changed: bool = True
@@ -135,6 +139,17 @@ class CommandView:
     @property
     def ready(self) -> bool:
         return not (self.missing or self.live or self.unsettled or self.lingering or self.gate == Risk.BLOCKED)
+
+    @property
+    def must_ask(self) -> bool:
+        """An approval has to be asked for before it can run."""
+        return self.approved_by_another and (self.approval is None or not self.approval.ready)
+
+    @property
+    def waits_for_another(self) -> bool:
+        """It was asked for, and nothing but the answer is left to wait for."""
+        asked = self.approval
+        return self.must_ask and asked is not None and asked.open and asked.own
 
     @property
     def verb(self) -> str:
@@ -264,13 +279,15 @@ def step_view(
     there: frozenset[str] | None = None,
     targets: frozenset[str] = frozenset(),
     links: Callable[[str], str] = str,
+    approvals: Mapping[int, Standing] | None = None,
 ) -> StepView:
     """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
 
     `labels` are those of the incident's alerts; `provided` are the variables that the environment
     gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor;
     `there` are the programs that its workers have, None if none has said so; `targets` are the kinds of
-    targets that the environment has; `links` rewrites the links of the text for the page.
+    targets that the environment has; `links` rewrites the links of the text for the page; `approvals` are the
+    latest ones by command.
     """
     run = runs[position]
     compiled = execution.version.compiled
@@ -290,7 +307,7 @@ def step_view(
         shown = _command(
             index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index], run=run
         )
-        return replace(shown, decider=decider_of(run.execution.version.compiled, command)) if shown.unsettled else shown
+        return _decided(shown, execution, (approvals or {}).get(index), command)
 
     return StepView(
         run=run,
@@ -312,6 +329,15 @@ def step_view(
         parameters=known,
         commands=[view(index) for index in range(len(commands))],
     )
+
+
+def _decided(
+    shown: CommandView, execution: Execution, approval: Standing | None, command: Mapping[str, Any]
+) -> CommandView:
+    """The view with what a person decides by: another's approval, or how to find out how it ended."""
+    if needs_approval(risk=command["risk"], environment=execution.environment):
+        shown = replace(shown, approved_by_another=True, approval=approval)
+    return replace(shown, decider=decider_of(execution.version.compiled, command)) if shown.unsettled else shown
 
 
 def _expected(index: int, command: Mapping[str, Any], run: StepRun) -> list[Expectation]:

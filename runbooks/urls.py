@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from runbooks.views import (
+    approvals,
     commands,
     deciding,
     dry_run,
@@ -47,6 +48,7 @@ def _walk(below: str) -> list[URLPattern]:
         path(f"{step}/refer/<slug:slug>", room.refer, name="step_refer"),
         path(f"{command}/confirm", commands.confirm, name="command_confirm"),
         path(f"{command}/run", commands.run, name="command_run"),
+        path(f"{command}/ask", commands.ask, name="command_ask"),
     ]
 
 
@@ -65,6 +67,10 @@ def _run(below: str) -> list[URLPattern]:
 
 urlpatterns = [
     path("workers/", workers.show, name="workers"),
+    path("approvals/<int:approval>/", approvals.page, name="approval"),
+    path("approvals/<int:approval>/answer", approvals.answer, name="approval_answer"),
+    path("approvals/<int:approval>/withdraw", approvals.withdraw, name="approval_withdraw"),
+    path("approvals/<int:approval>/glass", approvals.break_glass, name="approval_glass"),
     path("r/", library.index, name="runbooks"),
     path("r/import", importing.start, name="runbook_import"),
     path("r/import/<int:batch>/clean", importing.clean, name="import_clean"),

@@ -1,11 +1,13 @@
 """The tables of the runbooks layer."""
 
+from runbooks.models.approval import Approval
 from runbooks.models.document import Match, Matching, Runbook, Version
 from runbooks.models.execution import CommandRun, Execution, JournalEntry, OutputChunk, StepRun
 from runbooks.models.importing import ErrorCode, Import, ImportedItem, ImportFile
 from runbooks.models.walk import Decision, PhaseClock, Wait
 
 __all__ = [
+    "Approval",
     "CommandRun",
     "Decision",
     "ErrorCode",

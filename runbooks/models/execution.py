@@ -123,7 +123,8 @@ class CommandRun(Claimable):
     `script` and `env` are what runs (values only in `env`); `digest` is SHA-256 over version,
     script, values and target, recomputed before the start. `output_seq` is the last chunk's number,
     `output_bytes` what the command wrote, `dropped_bytes` what was not kept. `nudged_at` is when a
-    worker was last told. With `waits` the command is tried again until its expected result holds.
+    worker was last told. With `waits` the command is tried again until its expected result holds. `touches` are
+    the things it acts on, `approval` what allowed it; the database refuses one that needs it and has none.
     """
 
     step_run = models.ForeignKey(StepRun, models.CASCADE, related_name="runs")
@@ -140,6 +141,8 @@ class CommandRun(Claimable):
     # Its document says why doing it twice does no harm: after an unknown outcome it is run once more by itself.
     repeatable = models.BooleanField(default=False)
     waits = models.BooleanField(default=False)
+    touches = ArrayField(models.CharField(max_length=300), default=list, blank=True)
+    approval = models.OneToOneField("runbooks.Approval", models.PROTECT, null=True, blank=True, related_name="run")
     status = models.CharField(max_length=16, choices=RunStatus, default=RunStatus.QUEUED)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     queued_at = models.DateTimeField()

@@ -44,9 +44,11 @@ def shelf(shared_console: Stack) -> None:
 def page(
     request: pytest.FixtureRequest, chromium: Browser, shared_console: Stack, signed_in: StorageState, shelf: None
 ) -> Iterator[Page]:
-    size = {"width": request.param, "height": 800}
     context = chromium.new_context(
-        base_url=shared_console.url, viewport=size, storage_state=signed_in, reduced_motion="reduce"
+        base_url=shared_console.url,
+        viewport={"width": request.param, "height": 800},
+        storage_state=signed_in,
+        reduced_motion="reduce",
     )
     context.set_default_timeout(20_000)
     page = context.new_page()

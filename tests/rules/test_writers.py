@@ -36,6 +36,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "Match": ("runbooks.matching",),
     "Execution": ("runbooks.executions", "runbooks.acts", "runbooks.journal"),
     "JournalEntry": ("runbooks.journal",),
+    "Approval": ("runbooks.approvals",),
     "StepRun": ("runbooks.executions", "runbooks.acts", "runbooks.decisions", "runbooks.observing"),
     "Decision": ("runbooks.decisions",),
     "Wait": ("runbooks.waits", "runbooks.clocks"),
