@@ -110,7 +110,7 @@ def done(page: Page) -> None:
 def wait(page: Page) -> None:
     """It runs, keeps the step from being done, and ends early with a reason."""
     page.locator("#wait-begin-0").click()
-    expect(page.locator(".walk-wait time")).to_have_text(re.compile(r"^0?9:\d\d|10:00"))
+    expect(page.locator(".walk-wait [data-countdown]")).to_have_text(re.compile(r"^0?9:\d\d|10:00"))
     page.locator("#step-done").click()
     expect(page.locator("#walk")).to_contain_text("is not over")
     page.locator(".walk-wait-end summary").click()
