@@ -22,8 +22,10 @@ logger = logging.getLogger(__name__)
 MODULES = [
     "checks.scheduler",
     "runbooks.matching",
+    "runbooks.clocks",
     "incidents.escalation",
     "incidents.outbox",
+    "runbooks.approvals",
     "runbooks.reaper",
     "incidents.upkeep",
 ]

@@ -13,16 +13,29 @@ class RunbooksConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
         from erpops import beats, sse
-        from erpops.htmx import NavItem, nav
+        from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
+        from incidents import recovery
         from incidents.beginnings import beginnings
         from incidents.room import Panel, panels
-        from runbooks import beginning, bootstrap, containment, needed, output, procedures, reaper, variables
+        from runbooks import (
+            beginning,
+            bootstrap,
+            containment,
+            needed,
+            output,
+            procedures,
+            reaper,
+            variables,
+            verification,
+        )
+        from runbooks import needs as waiting
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
         _own_programs()
         steps.add("runbooks", bootstrap.prepare)
+        needs.add("approvals", waiting.approvals)
         sse.feeds.add("run", output.RunFeed())
         sse.feeds.add("execution", procedures.ProcedureFeed())
         sse.feeds.add("procedures", procedures.procedures_feed)
@@ -44,6 +57,7 @@ class RunbooksConfig(AppConfig):
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
         beginnings.add("runbooks", beginning.beginnings)
+        recovery.questions.add("verification", verification.unverified)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

@@ -1,11 +1,15 @@
 """The tables of the runbooks layer."""
 
+from runbooks.models.approval import Approval
 from runbooks.models.document import Match, Matching, Runbook, Version
 from runbooks.models.execution import CommandRun, Execution, JournalEntry, OutputChunk, StepRun
 from runbooks.models.importing import ErrorCode, Import, ImportedItem, ImportFile
+from runbooks.models.walk import Decision, PhaseClock, Wait
 
 __all__ = [
+    "Approval",
     "CommandRun",
+    "Decision",
     "ErrorCode",
     "Execution",
     "Import",
@@ -15,7 +19,9 @@ __all__ = [
     "Match",
     "Matching",
     "OutputChunk",
+    "PhaseClock",
     "Runbook",
     "StepRun",
     "Version",
+    "Wait",
 ]
