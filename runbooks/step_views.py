@@ -123,8 +123,7 @@ def step_view(
     commands = [units.as_run(compiled, command) for command in commands_of(step)]
     belongs = [None] * len(step.get("commands", [])) + _items_of_commands(step)
     asked = [_asked(command, provided) for command in commands]
-    answered = _answered(execution, asked, known, position)
-    values = {answer.name: answer.value for answer in answered}
+    answered, values = _answered(execution, asked, known, position)
 
     def view(index: int) -> CommandView:
         command = commands[index]
@@ -216,10 +215,11 @@ def _asked(command: Mapping[str, Any], provided: frozenset[str]) -> list[Mapping
 
 def _answered(
     execution: Execution, asked: Iterable[Iterable[Mapping[str, Any]]], known: Known, position: int
-) -> list[Answer]:
-    """What is known of the parameters of the step at `position`."""
+) -> tuple[list[Answer], dict[str, str]]:
+    """What is known of the parameters of the step at `position`, and the values by name."""
     given, origins = execution.values, execution.origins
-    return answers(chain.from_iterable(asked), given=given, known=known, origins=origins, position=position)
+    found = answers(chain.from_iterable(asked), given=given, known=known, origins=origins, position=position)
+    return found, {answer.name: answer.value for answer in found}
 
 
 def _provided_here(commands: Iterable[Mapping[str, Any]], provided: frozenset[str], known: Known) -> list[Answer]:

@@ -63,6 +63,7 @@ def ask(request: HtmxRequest, execution: int, position: int, command: int, numbe
         return _again(request, opened, command, _CHANGED)
     given = gate.confirmation_of(_confirmation(request, asked.gate))
     try:
+        adopt(opened, chosen(opened))
         approvals.ask(step_run=opened.step.run, command=command, by=request.user, given=given, values=chosen(opened))
     except REFUSALS as error:
         return _again(request, opened, command, str(error))
