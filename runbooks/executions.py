@@ -20,9 +20,9 @@ from incidents import lifecycle, timeline
 from incidents.access import may_operate
 from incidents.models import Environment, Incident, TimelineEvent
 from runbooks import journal, library, secret_values, walk
-from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
+from runbooks.choices import TERMINAL_RUNS, ExecutionPurpose, ExecutionStatus, RunStatus, StepStatus
 from runbooks.compiler.contract import Parameter
-from runbooks.models import CommandRun, Execution, Runbook, StepRun
+from runbooks.models import CommandRun, Execution, Runbook, StepRun, Version
 from runbooks.parameters import validate
 from runbooks.refusals import Refused
 
@@ -40,6 +40,7 @@ STEP = Machine(
     }
 )
 LIVE_RUNS = set(RunStatus) - TERMINAL_RUNS
+_BY_ITSELF = "A rehearsal runs by itself: start the runbook to act in it."
 
 
 def start(*, runbook: Runbook, incident: Incident | None, environment: Environment, by: User) -> Execution:
@@ -55,35 +56,49 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
         version = runbook.current
         if version is None or runbook.archived:
             raise Refused("This runbook has no published version yet: an admin has to publish one.")
-        running = Execution.objects.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
+        walks = Execution.objects.filter(purpose=ExecutionPurpose.WALK)
+        running = walks.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
         if incident is None:
             running = running.filter(environment=environment)
         if found := running.order_by("-id").first():
             return found
-        places = walk.places(version.compiled)
-        if not places:
-            raise Refused("There are no steps in this runbook that could be walked: read it in the library.")
-        execution = Execution.objects.create(
-            version=version,
-            incident=incident,
-            environment=environment,
-            started_at=clock.now(),
-            started_by=by,
-            holder=by,
-        )
-        StepRun.objects.bulk_create(
-            StepRun(
-                execution=execution,
-                position=position,
-                phase=phase,
-                step=step,
-                status=S.PENDING if position else S.CURRENT,
-            )
-            for position, (phase, step) in enumerate(places)
-        )
-        data: dict[str, Any] = {"runbook": runbook.slug, "version": version.number, "steps": len(places)}
+        execution = _begin(version, environment, by, incident=incident, holder=by)
+        data: dict[str, Any] = {"runbook": runbook.slug, "version": version.number, "steps": execution.steps.count()}
         tell(execution, "execution.started", f"started the runbook {runbook.title}", by, **data)
     return execution
+
+
+def start_rehearsal(*, version: Version, environment: Environment, values: Mapping[str, Any], by: User) -> Execution:
+    """Begin to try what `version` reads in `environment`, in the name of `by` and with what they may do there.
+
+    Nobody holds it, so nobody acts in it by hand. Part of the caller's transaction.
+    """
+    if not may_operate(by, environment):
+        raise Refused(f"Running commands in {environment.label} is not among your permissions.", code="permission")
+    execution = _begin(version, environment, by, purpose=ExecutionPurpose.REHEARSAL, values=dict(values))
+    said = f"started a rehearsal of version {version.number} of {version.runbook.title}"
+    tell(execution, "rehearsal.started", said, by, runbook=version.runbook.slug, version=version.number)
+    return execution
+
+
+def end_rehearsal(*, execution: Execution, stopped: bool, counts: Mapping[str, int]) -> None:
+    """Write the end of a rehearsal with how many commands ended how. Part of the caller's transaction."""
+    if EXECUTION.move(execution, to=E.ABANDONED if stopped else E.COMPLETED, ended_at=Now()):
+        told = ", ".join(f"{number} {verdict.replace('_', ' ')}" for verdict, number in counts.items() if number)
+        said = f"The rehearsal {'was stopped' if stopped else 'is over'}: {told}"
+        data: dict[str, Any] = dict(counts)
+        tell(execution, "rehearsal.ended", said, None, **data)
+
+
+def require_rehearsing(execution: Execution, by: User) -> None:
+    """Refuse unless the rehearsal goes on and `by` may (still) act in its environment."""
+    execution.refresh_from_db(fields=["status"])
+    if not execution.is_rehearsal or execution.status != E.ACTIVE:
+        raise Refused("This rehearsal is over; start another one.")
+    if not may_operate(User.objects.get(pk=by.pk), execution.environment):
+        raise Refused(
+            f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"
+        )
 
 
 def go_to(*, step_run: StepRun, by: User) -> None:
@@ -214,6 +229,8 @@ def abandon(*, execution: Execution, reason: str, by: User) -> None:
 
 def take_over(*, execution: Execution, by: User) -> None:
     """Take the baton; whoever had it reads along from now on."""
+    if execution.is_rehearsal:
+        raise Refused(_BY_ITSELF, code="baton")
     if not may_operate(by, execution.environment):
         raise Refused(
             f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"
@@ -252,6 +269,8 @@ def follow_runs(*, step_run: StepRun) -> None:
 def require_baton(execution: Execution, by: User) -> None:
     """Refuse unless the walk goes on, `by` holds the baton and may act in its environment."""
     execution.refresh_from_db(fields=["status", "holder"])
+    if execution.is_rehearsal:
+        raise Refused(_BY_ITSELF, code="baton")
     if execution.status != E.ACTIVE:
         raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")
     if execution.holder_id != by.pk:
@@ -290,6 +309,24 @@ def parameters_of(execution: Execution) -> dict[str, dict[str, Any]]:
 def latest_runs(step_run: StepRun) -> dict[int, CommandRun]:
     """The latest attempt of each command that was ever asked for, by the command's index."""
     return {run.command: run for run in step_run.runs.order_by("command", "attempt")}
+
+
+def _begin(version: Version, environment: Environment, by: User, **more: Any) -> Execution:
+    """A new execution with all its steps; whoever walks looks at the first."""
+    places = walk.places(version.compiled)
+    if not places:
+        raise Refused("There are no steps in this runbook that could be walked: read it in the library.")
+    execution = Execution.objects.create(
+        version=version, environment=environment, started_at=clock.now(), started_by=by, **more
+    )
+    first = S.PENDING if execution.is_rehearsal else S.CURRENT
+    StepRun.objects.bulk_create(
+        StepRun(
+            execution=execution, position=position, phase=phase, step=step, status=first if not position else S.PENDING
+        )
+        for position, (phase, step) in enumerate(places)
+    )
+    return execution
 
 
 def _point_at(execution: Execution, step_run: StepRun) -> None:
@@ -347,7 +384,8 @@ def take_option(step_run: StepRun) -> None:
 
 def _other_options(step_run: StepRun) -> list[StepRun]:
     group = compiled_step(step_run).get("option_group")
-    if not group:
+    # A rehearsal tries all of them.
+    if not group or step_run.execution.is_rehearsal:
         return []
     phase = step_run.execution.version.compiled["phases"][step_run.phase]
     same = [index for index, step in enumerate(phase["steps"]) if step.get("option_group") == group]

@@ -3,17 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import QuerySet
 
 from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
-from runbooks import search, walk
-from runbooks.choices import ExecutionStatus, Risk, VersionState
+from runbooks import search, standing, walk
+from runbooks.choices import Risk, VersionState
 from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun, Version
+from runbooks.standing import Standing
 
 _RISKS = [Risk.READ, Risk.CHANGE, Risk.DISRUPT, Risk.DESTROY]
 
@@ -27,29 +27,18 @@ class Card:
     steps: int
     commands: int
     risk: str
-    runs: int
-    completed: int
-    last_run_at: datetime | None
+    standing: Standing
     errors: int
 
 
 def cards(runbooks: QuerySet[Runbook], *, limit: int | None = None) -> list[Card]:
-    """The published ones among `runbooks` with their figures; two queries however many there are."""
+    """The published ones among `runbooks` with their figures; three queries however many there are."""
     found = list(runbooks.filter(current__isnull=False).select_related("current")[:limit])
-    figures: dict[int, dict[str, Any]] = {
-        row["version__runbook"]: dict(row)
-        for row in Execution.objects.filter(version__runbook__in=[r.pk for r in found])
-        .values("version__runbook")
-        .annotate(
-            runs=Count("pk"),
-            completed=Count("pk", filter=Q(status=ExecutionStatus.COMPLETED)),
-            last=Max("started_at"),
-        )
-    }
-    return [_card(runbook, figures.get(runbook.pk, {})) for runbook in found]
+    standings = standing.of_runbooks([runbook.pk for runbook in found])
+    return [_card(runbook, standings[runbook.pk]) for runbook in found]
 
 
-def _card(runbook: Runbook, figures: dict[str, Any]) -> Card:
+def _card(runbook: Runbook, figures: Standing) -> Card:
     version = runbook.current
     assert version is not None
     commands = commands_of(version.compiled)
@@ -59,9 +48,7 @@ def _card(runbook: Runbook, figures: dict[str, Any]) -> Card:
         steps=steps_of(version.compiled),
         commands=len(commands),
         risk=highest_risk(command["risk"] for command in commands),
-        runs=figures.get("runs", 0),
-        completed=figures.get("completed", 0),
-        last_run_at=figures.get("last"),
+        standing=figures,
         errors=sum(finding["level"] == "error" for finding in version.findings),
     )
 

@@ -23,9 +23,9 @@ from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
 from runbooks import executions, gate, needed, output, secret_values, targeted, tasks, units, variables
-from runbooks.choices import TERMINAL_RUNS, RunStatus
+from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.executors import executors, waiting
-from runbooks.models import CommandRun, OutputChunk, StepRun
+from runbooks.models import CommandRun, Execution, OutputChunk, StepRun
 from runbooks.parameters import Bound, MissingValues, Unbindable, bind, validate
 from runbooks.refusals import Refused
 
@@ -106,9 +106,34 @@ def request(
         raise
 
 
+def rehearse(*, step_run: StepRun, command: int, by: User, values: Mapping[str, str]) -> CommandRun:
+    """Ask for a reading command of a rehearsal, in the name of `by`. Raises `Refused` like `request`."""
+    execution = step_run.execution
+    executions.require_rehearsing(execution, by)
+    compiled = _command(step_run, command)
+    _require_reading(execution, compiled)
+    bound, used = _bind(compiled, values, execution.environment)
+    _require_runnable(compiled, execution.environment)
+    with transaction.atomic():
+        asked = _Asked(compiled, bound.script, used, waits=False)
+        return _insert(step_run, command, asked, by=by, given=gate.Confirmation())
+
+
+def _require_reading(execution: Execution, compiled: Mapping[str, Any]) -> None:
+    if compiled["because"]:
+        raise Refused(compiled["because"], code="risk")
+    if execution.is_rehearsal and compiled["risk"] != Risk.READ:
+        raise Refused("A rehearsal runs only what reads.", code="risk")
+
+
 def stop(*, run: CommandRun, by: User) -> None:
-    """Ask for an attempt to end: what waits ends at once, what runs is told by its supervisor's next look."""
+    """Ask for an attempt to end, as who has the baton."""
     executions.require_baton(run.step_run.execution, by)
+    end_early(run=run, by=by)
+
+
+def end_early(*, run: CommandRun, by: User) -> None:
+    """What waits ends at once, what runs is told by its supervisor's next look. Who may ask is up to the caller."""
     with transaction.atomic():
         reason = f"Stopped by {by.get_username()} before it started."
         if RUN.move(run, to=R.STOPPED, only_from={R.QUEUED}, stop_requested_at=Now(), ended_at=Now(), reason=reason):
@@ -137,6 +162,7 @@ def recheck(run: CommandRun) -> Bound:
     """What is about to be executed, derived anew from the immutable version; refused if it is not what was asked."""
     step_run = run.step_run
     compiled = _command(step_run, run.command)
+    _require_reading(step_run.execution, compiled)
     bound, used = _bind(compiled, run.values, step_run.execution.environment)
     digest = _digest(step_run, run.command, bound.script, used, run.queue, waits=run.waits)
     if digest != run.digest or bound.script != run.script:

@@ -16,6 +16,7 @@ from runbooks.compiler.assertions import judge
 from runbooks.gate import rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, marked, pieces
+from runbooks.standing import Typical
 from runbooks.walk import PHASES, SETTLED, Decider, commands_of, decider_of, plain, prose_of, state_of, step_of
 
 _FLAGS = {
@@ -86,6 +87,8 @@ class CommandView:
     # What the view adds: the latest attempt's output, and whether the page shows another state of it.
     viewer: Any = None
     changed: bool = True
+    # How long it takes as a rule, None if it has not succeeded yet.
+    typical: Typical | None = None
 
     @property
     def html(self) -> SafeString:

@@ -3,6 +3,7 @@
 from runbooks.models.document import Match, Matching, Runbook, Version
 from runbooks.models.execution import CommandRun, Execution, JournalEntry, OutputChunk, StepRun
 from runbooks.models.importing import ErrorCode, Import, ImportedItem, ImportFile
+from runbooks.models.rehearsal import Rehearsal, RehearsalPlan, RehearsalResult
 
 __all__ = [
     "CommandRun",
@@ -15,6 +16,9 @@ __all__ = [
     "Match",
     "Matching",
     "OutputChunk",
+    "Rehearsal",
+    "RehearsalPlan",
+    "RehearsalResult",
     "Runbook",
     "StepRun",
     "Version",

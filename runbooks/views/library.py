@@ -1,5 +1,6 @@
 """The library: finding a runbook, reading it, its versions, and importing documents."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +16,12 @@ from erpops.transitions import IllegalMove
 from incidents import markdown
 from incidents.access import may_operate, visible_environments
 from incidents.views.answers import working_on
-from runbooks import executions, library, page_queries, search, walk
+from runbooks import executions, library, page_queries, search, standing, walk
 from runbooks.access import get_runbook_for, get_version_for, visible_runbooks
 from runbooks.models import Version
 from runbooks.refusals import Refused
 from runbooks.resolved import marked, pieces
+from runbooks.standing import StepStanding
 
 RISKS = ("read", "change", "disrupt", "destroy", "blocked")
 
@@ -73,7 +75,7 @@ def _read(request: HtmxRequest, version: Version, *, source: bool = False) -> Ht
         "current": runbook.current_id == version.pk,
         "versions": page_queries.versions(runbook),
         "card": next(iter(page_queries.cards(visible_runbooks(request.user).filter(pk=runbook.pk))), None),
-        "phases": reading(version.compiled),
+        "phases": reading(version.compiled, standing.of_steps(runbook.pk)),
         "prose": [markdown.render(item["text"]) for item in version.compiled["prose"]],
         "risks": _tally(commands),
         "source": version.text.splitlines() if source else None,
@@ -143,6 +145,7 @@ class ReadStep:
     prose: list[SafeString]
     blocks: list[dict[str, Any]]
     commands: list[dict[str, Any]]
+    standing: StepStanding | None
 
 
 @dataclass(frozen=True)
@@ -156,14 +159,14 @@ class ReadPhase:
     steps: list[ReadStep]
 
 
-def reading(compiled: dict[str, Any]) -> list[ReadPhase]:
-    """The phases of a compiled runbook with its steps numbered as an execution numbers them."""
+def reading(compiled: dict[str, Any], stood: Mapping[tuple[str, str], StepStanding] | None = None) -> list[ReadPhase]:
+    """The phases of a compiled runbook with its steps numbered as an execution numbers them, and how each has stood."""
     phases, number = [], 0
     for phase in compiled["phases"]:
         steps = []
         for step in phase["steps"]:
             number += 1
-            steps.append(_read_step(step, number))
+            steps.append(_read_step(step, number, (stood or {}).get((phase["phase"], step["title"]))))
         if not phase["steps"] and phase["items"]:
             number += 1
         phases.append(
@@ -178,7 +181,7 @@ def reading(compiled: dict[str, Any]) -> list[ReadPhase]:
     return phases
 
 
-def _read_step(step: dict[str, Any], number: int) -> ReadStep:
+def _read_step(step: dict[str, Any], number: int, stood: StepStanding | None) -> ReadStep:
     commands = [
         command | {"html": marked(pieces(command["text"], command["parameters"], {}), reading=True)}
         for command in step["commands"]
@@ -192,4 +195,5 @@ def _read_step(step: dict[str, Any], number: int) -> ReadStep:
         prose=[markdown.render(item["text"]) for item in walk.prose_of(step)],
         blocks=step["blocks"],
         commands=commands,
+        standing=stood,
     )

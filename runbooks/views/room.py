@@ -94,6 +94,8 @@ def start(request: HtmxRequest, number: int, slug: str) -> HttpResponse:
 def step(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """A step: the fragment for htmx, the room opened at it otherwise."""
     opened = fetch(request, number, execution, position)
+    if opened.execution.is_rehearsal:
+        return redirect("rehearsal", execution)
     if not request.htmx:
         return _around(request, opened)
     response = render(request, "runbooks/room/_walk.html", walking.context(opened))

@@ -15,7 +15,7 @@ from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
-from runbooks import addresses, crossings, needed, output, page_queries, runner, step_views, variables, walk
+from runbooks import addresses, crossings, needed, output, page_queries, runner, standing, step_views, variables, walk
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -115,10 +115,15 @@ class Walk:
                 command,
                 viewer=self._viewer(command.latest),
                 expected=self._judged(command),
+                typical=self._typical.get(command.text),
                 changed=self.changed[f"act-{command.index}"] or self.refused_at == command.index,
             )
             for command in self.step.commands
         ]
+
+    @cached_property
+    def _typical(self) -> dict[str, standing.Typical]:
+        return standing.of_commands(self.execution.version.runbook_id, [command.text for command in self.step.commands])
 
     def _judged(self, command: step_views.CommandView) -> list[step_views.Expectation]:
         """The expectations, judged once the latest attempt has ended by itself."""

@@ -37,6 +37,9 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "Execution": ("runbooks.executions", "runbooks.journal"),
     "JournalEntry": ("runbooks.journal",),
     "StepRun": ("runbooks.executions",),
+    "Rehearsal": ("runbooks.rehearsal",),
+    "RehearsalResult": ("runbooks.rehearsal",),
+    "RehearsalPlan": ("runbooks.plans",),
     "CommandRun": (
         "runbooks.runner",
         "runbooks.supervisor",
