@@ -12,11 +12,21 @@ class RunbooksConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
-        from erpops import beats, sse
+        from erpops import audit, beats, sse
         from erpops.htmx import NavItem, nav
         from erpops.setup import steps
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables
+        from runbooks import (
+            bootstrap,
+            containment,
+            needed,
+            output,
+            procedures,
+            reaper,
+            record,
+            record_check,
+            variables,
+        )
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
@@ -37,6 +47,7 @@ class RunbooksConfig(AppConfig):
         executors.add("promql", promql.launch)
         executors.add("logql", logql.launch)
         executors.add("lucene", lucene.launch)
+        audit.records.add(record.FORMAT, record_check.differences)
         nav.add("runbooks", NavItem("Runbooks", "runbooks", "runbooks", "see_console", ("/r/",), position=40, key="r"))
         nav.add(
             "procedures",

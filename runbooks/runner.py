@@ -314,6 +314,7 @@ def told_end(run: CommandRun) -> None:
         "text": run.text,
         "reason": run.reason,
         "command": run.command,
+        "output_sha256": output.digest(run=run),
     }
     said = f"`{short(run.text)}` {in_words(run)}"
     executions.tell_step(run.step_run, "command.finished", said, run.requested_by, **data)
