@@ -44,7 +44,7 @@ def index(request: HtmxRequest, slug: str) -> HttpResponse:
     places = [Place(place, planned.get(place.pk), may_operate(request.user, place)) for place in found]
     context = {
         "runbook": runbook,
-        "places": places,
+        "planned": [place for place in places if place.plan],
         "mine": [place for place in places if place.mine],
         "history": rehearsed.history(request.user, runbook),
         "intervals": INTERVALS,
