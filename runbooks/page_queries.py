@@ -12,7 +12,7 @@ from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
 from runbooks import search, standing, walk
 from runbooks.choices import Risk, VersionState
-from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun, Version
+from runbooks.models import CommandRun, Execution, Runbook, StepRun, Version
 from runbooks.standing import Standing
 
 _RISKS = [Risk.READ, Risk.CHANGE, Risk.DISRUPT, Risk.DESTROY]
@@ -97,14 +97,6 @@ def published_version(runbook: Runbook) -> Version | None:
 def open_incidents(user: User) -> list[Incident]:
     """Where a runbook could be started: the person's open incidents, newest first, thirty at most."""
     return list(visible_incidents(user).exclude(status="resolved").select_related("environment")[:30])
-
-
-def suggestions(incident: Incident) -> list[tuple[Match, Card]]:
-    """The matched runbooks of an incident, best first, with their figures."""
-    matches = list(Match.objects.filter(incident=incident).select_related("runbook"))
-    shelf = Runbook.objects.filter(pk__in=[match.runbook_id for match in matches], archived=False)
-    by_id = {card.runbook.pk: card for card in cards(shelf)}
-    return [(match, by_id[match.runbook_id]) for match in matches if match.runbook_id in by_id]
 
 
 def walks(incident: Incident) -> list[Execution]:

@@ -73,6 +73,7 @@ urlpatterns = [
     path("r/preview", editor.preview, name="runbook_preview_new"),
     path("r/review/", shelves.waiting, name="runbooks_waiting"),
     path("r/conflicts/", shelves.conflicts, name="runbooks_conflicts"),
+    path("r/compare/<slug:left>/<slug:right>/", shelves.compare, name="runbook_compare"),
     path("r/gaps/", shelves.missing, name="runbooks_gaps"),
     path("r/export.zip", shelves.export_all, name="runbooks_export"),
     path("r/imported/", importing.items, name="imported_items"),

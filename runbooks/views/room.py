@@ -13,7 +13,7 @@ from incidents.access import get_incident_for, may_operate
 from incidents.models import Incident
 from incidents.views import room as incident_room
 from incidents.views.answers import refused, sheet, working_on
-from runbooks import addresses, executions, page_queries
+from runbooks import addresses, executions, page_queries, suggested
 from runbooks.access import visible_runbooks
 from runbooks.choices import ExecutionStatus
 from runbooks.models import Execution
@@ -48,10 +48,13 @@ def _open(request: HttpRequest, execution: Execution, position: int | None) -> W
 def _finder(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     """Matches, or what a search finds; `asked` is what was searched for."""
     asked = request.GET.get("q", "").strip()[:200]
-    suggestions = page_queries.suggestions(incident)
-    shelf = page_queries.find(visible_runbooks(request.user), text=asked) if asked else None
+    suggestions = suggested.of(incident)
+    visible = visible_runbooks(request.user)
+    shelf = page_queries.find(visible, text=asked) if asked else None
     return {
         "suggestions": suggestions,
+        "mark": suggested.mark(suggestions),
+        "diagnostics": [] if suggestions else suggested.diagnostics(visible, incident),
         "asked": asked,
         "found": page_queries.cards(shelf, limit=FOUND) if shelf is not None else [],
         "may_start": incident.is_open and may_operate(request.user, incident.environment),
@@ -65,9 +68,18 @@ def finder(request: HtmxRequest, number: int) -> HttpResponse:
     incident = get_incident_for(request.user, number)
     if not request.htmx:
         return incident_room.render_room(request, incident)
+    if known := request.GET.get("mark"):
+        return _news(request, incident, known)
     walks = page_queries.walks(incident)
     context = {"incident": incident, "others": walks, **_finder(request, incident)}
     return render(request, "runbooks/room/_finder.html", context)
+
+
+def _news(request: HtmxRequest, incident: Incident, known: str) -> HttpResponse:
+    """Whether other runbooks match by now than the page shows: said in a line, so that nothing moves by itself."""
+    mark = suggested.mark(suggested.of(incident))
+    context = {"incident": incident, "mark": known, "changed": mark != known}
+    return render(request, "runbooks/room/_finder_news.html", context)
 
 
 @require_POST
