@@ -68,6 +68,22 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
     return execution
 
 
+def start_looking(*, version: Version, incident: Incident, line: str, by: User) -> Execution:
+    """Begin to look at something without a runbook; one that goes on for the same line is answered as it is.
+
+    Part of the transaction that has made `version`.
+    """
+    if not may_operate(by, incident.environment):
+        raise Refused(
+            f"Running commands in {incident.environment.label} is not among your permissions.", code="permission"
+        )
+    if found := Execution.objects.filter(incident=incident, version=version, status=E.ACTIVE).first():
+        return found
+    execution = _begin(version, incident.environment, by, incident=incident, holder=by)
+    tell(execution, "execution.started", f"looks without a runbook: `{line[:200]}`", by, version=version.number)
+    return execution
+
+
 def start_rehearsal(*, version: Version, environment: Environment, values: Mapping[str, Any], by: User) -> Execution:
     """Begin to try what `version` reads in `environment`, in the name of `by` and with what they may do there.
 

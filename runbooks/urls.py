@@ -95,6 +95,7 @@ urlpatterns = [
     path("r/rehearsal/<int:execution>/", rehearsals.show, name="rehearsal"),
     path("r/rehearsal/<int:execution>/stop", rehearsals.stop, name="rehearsal_stop"),
     path("i/<int:number>/runbooks/", room.finder, name="walk_finder"),
+    path("i/<int:number>/runbooks/look", room.look, name="walk_look"),
     path("i/<int:number>/runbooks/<slug:slug>/start", room.start, name="walk_start"),
     *_walk("i/<int:number>/run/<int:execution>"),
     *_run("i/<int:number>/run/<int:run>"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,7 +14,7 @@ from incidents.access import get_incident_for, may_operate
 from incidents.models import Incident
 from incidents.views import room as incident_room
 from incidents.views.answers import refused, sheet, working_on
-from runbooks import addresses, executions, page_queries, suggested
+from runbooks import addresses, executions, looking, page_queries, suggested
 from runbooks.access import visible_runbooks
 from runbooks.choices import ExecutionStatus
 from runbooks.models import Execution
@@ -99,6 +100,32 @@ def start(request: HtmxRequest, number: int, slug: str) -> HttpResponse:
         return refused(request, str(error), room)
     opened = _open(request, execution, None)
     return walking.whole(request, opened, moved=True)
+
+
+@require_POST
+@access.needs("run_commands")
+def look(request: HtmxRequest, number: int) -> HttpResponse:
+    """Run a typed line that only reads, without a runbook."""
+    incident = working_on(request, number)
+    line = request.POST.get("line", "")
+    room = reverse("room", args=[number])
+    if not incident.is_open:
+        return refused(request, f"{incident.reference} is resolved. Reopen it to look at something.", room)
+    try:
+        run = looking.look(incident=incident, line=line, by=request.user)
+    except REFUSALS as error:
+        return _not_looked(request, incident, line, str(error))
+    return walking.whole(request, _open(request, run.step_run.execution, 0), moved=True)
+
+
+def _not_looked(request: HtmxRequest, incident: Incident, line: str, problem: str) -> HttpResponse:
+    """The finder with the line as it was typed, and why it did not run."""
+    if not request.htmx:
+        messages.error(request, problem)
+        return redirect(reverse("walk_finder", args=[incident.pk]) + "?runbooks=1")
+    walks = page_queries.walks(incident)
+    context = {"incident": incident, "others": walks, "line": line, "problem": problem, **_finder(request, incident)}
+    return render(request, "runbooks/room/_finder.html", context, status=422)
 
 
 @require_GET
