@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from runbooks import walk
@@ -33,14 +34,15 @@ class Side:
 
 @dataclass(frozen=True)
 class Row:
-    """Two steps that mean the same thing, or one that only one side has."""
+    """Two steps that mean the same thing, or, not `paired`, what only one side or each for itself has at that place."""
 
     left: Side | None
     right: Side | None
+    paired: bool = False
 
     @property
     def same(self) -> bool:
-        return self.left is not None and self.right is not None and self.left.gist == self.right.gist
+        return self.paired and self.left is not None and self.right is not None and self.left.gist == self.right.gist
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,9 @@ def rows(left: Mapping[str, Any], right: Mapping[str, Any]) -> list[Row]:
     found: list[Row] = []
     i = j = 0
     for first, second in [*_paired(a, b), (len(a), len(b))]:
-        found += [Row(side, None) for side in a[i:first]]
-        found += [Row(None, side) for side in b[j:second]]
+        found += [Row(*sides) for sides in zip_longest(a[i:first], b[j:second])]
         if first < len(a):
-            found.append(Row(a[first], b[second]))
+            found.append(Row(a[first], b[second], paired=True))
         i, j = first + 1, second + 1
     return found
 

@@ -234,7 +234,7 @@ SCREENS: dict[str, Callable[[World], str]] = {
     "runbooks-gaps": lambda world: "/r/gaps/",
     "rehearsals": lambda world: "/r/disk-space-is-low/rehearsals/",
     "rehearsal": lambda world: world.rehearsal,
-    "runbooks-compare": lambda world: "/r/compare/a-container-crashes-again-and-again/pods-crash-again-and-again/",
+    "runbooks-compare": lambda world: "/r/compare/application-down-on-docker-compose/application-down-on-kubernetes/",
     "room-finder": lambda world: f"{world.walked}?runbooks=1",
     "rules": lambda world: "/r/rules/",
     "rule": lambda world: "/r/rules/sql.renamed-column/",
