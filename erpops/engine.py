@@ -24,8 +24,10 @@ MODULES = [
     "runbooks.matching",
     "runbooks.plans",
     "runbooks.rehearsal",
+    "runbooks.clocks",
     "incidents.escalation",
     "incidents.outbox",
+    "runbooks.approvals",
     "runbooks.reaper",
     "incidents.upkeep",
 ]

@@ -13,8 +13,9 @@ class RunbooksConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
         from erpops import audit, beats, sse
-        from erpops.htmx import NavItem, nav
+        from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
+        from incidents import recovery
         from incidents.room import Panel, panels
         from runbooks import (
             bootstrap,
@@ -26,12 +27,15 @@ class RunbooksConfig(AppConfig):
             record,
             record_check,
             variables,
+            verification,
         )
+        from runbooks import needs as waiting
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
         _own_programs()
         steps.add("runbooks", bootstrap.prepare)
+        needs.add("approvals", waiting.approvals)
         sse.feeds.add("run", output.RunFeed())
         sse.feeds.add("execution", procedures.ProcedureFeed())
         sse.feeds.add("procedures", procedures.procedures_feed)
@@ -53,6 +57,7 @@ class RunbooksConfig(AppConfig):
             "procedures",
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
+        recovery.questions.add("verification", verification.unverified)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from incidents.models import Incident
-from runbooks import executions, library, runner, staging, units, walk
+from runbooks import library, runner, staging, starts, units, walk
 from runbooks.choices import Risk
 from runbooks.models import CommandRun
 from runbooks.refusals import Refused
@@ -34,7 +34,7 @@ def look(*, incident: Incident, line: str, by: User) -> CommandRun:
     content = _compiled(line)
     with transaction.atomic():
         version = library.keep_line(incident=incident, content=content, by=by)
-        execution = executions.start_looking(version=version, incident=incident, line=line, by=by)
+        execution = starts.start_looking(version=version, incident=incident, line=line, by=by)
     step_run = execution.steps.select_related("execution__version__runbook", "execution__environment").get(position=0)
     return runner.request(step_run=step_run, command=0, by=by)
 

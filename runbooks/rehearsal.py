@@ -15,7 +15,7 @@ from django.db import transaction
 
 from erpops.clock import Now, seconds
 from incidents.models import Environment
-from runbooks import executions, library, output, runner, secret_values, units, walk
+from runbooks import executions, library, output, runner, secret_values, starts, units, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionPurpose, ExecutionStatus, RehearsalVerdict, Risk, RunStatus
 from runbooks.compiler.assertions import judge
 from runbooks.models import CommandRun, Execution, Rehearsal, RehearsalPlan, RehearsalResult, Runbook, Version
@@ -55,7 +55,7 @@ def start(*, runbook: Runbook, environment: Environment, by: User, plan: Rehears
         if not any(command["risk"] == Risk.READ for command in walk.all_commands(version.compiled)):
             raise Refused("Nothing in this runbook only reads, so there is nothing to rehearse.")
         values = last_values(runbook, environment)
-        execution = executions.start_rehearsal(version=version, environment=environment, values=values, by=by)
+        execution = starts.start_rehearsal(version=version, environment=environment, values=values, by=by)
         rehearsal = Rehearsal.objects.create(execution=execution, plan=plan, due_at=Now())
         RehearsalResult.objects.bulk_create(_foreseen(rehearsal, version))
     return rehearsal
@@ -63,7 +63,7 @@ def start(*, runbook: Runbook, environment: Environment, by: User, plan: Rehears
 
 def stop(*, rehearsal: Rehearsal, by: User) -> None:
     """End it early: what runs is stopped, what waits is not started."""
-    executions.require_rehearsing(rehearsal.execution, by)
+    starts.require_rehearsing(rehearsal.execution, by)
     with transaction.atomic():
         locked = Rehearsal.objects.select_for_update().get(pk=rehearsal.pk)
         if locked.due_at is None:
@@ -150,7 +150,7 @@ def _end(rehearsal: Rehearsal) -> None:
     unproven = counts[V.FAILED] + counts[V.NEEDS_VALUE] + counts[V.NOT_HERE]
     if counts[V.PASSED] and not unproven and not stopped:
         library.verified(runbook_id=rehearsal.execution.version.runbook_id)
-    executions.end_rehearsal(execution=rehearsal.execution, stopped=stopped, counts=told)
+    starts.end_rehearsal(execution=rehearsal.execution, stopped=stopped, counts=told)
 
 
 def _judged(run: CommandRun) -> tuple[RehearsalVerdict, str]:

@@ -1,12 +1,16 @@
 """The tables of the runbooks layer."""
 
+from runbooks.models.approval import Approval
 from runbooks.models.document import Match, Matching, Runbook, Version
 from runbooks.models.execution import CommandRun, Execution, JournalEntry, OutputChunk, StepRun
 from runbooks.models.importing import ErrorCode, Import, ImportedItem, ImportFile
 from runbooks.models.rehearsal import Rehearsal, RehearsalPlan, RehearsalResult
+from runbooks.models.walk import Decision, PhaseClock, Wait
 
 __all__ = [
+    "Approval",
     "CommandRun",
+    "Decision",
     "ErrorCode",
     "Execution",
     "Import",
@@ -16,10 +20,12 @@ __all__ = [
     "Match",
     "Matching",
     "OutputChunk",
+    "PhaseClock",
     "Rehearsal",
     "RehearsalPlan",
     "RehearsalResult",
     "Runbook",
     "StepRun",
     "Version",
+    "Wait",
 ]

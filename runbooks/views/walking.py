@@ -15,11 +15,26 @@ from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
-from runbooks import addresses, crossings, needed, output, page_queries, runner, standing, step_views, variables, walk
+from runbooks import (
+    addresses,
+    approval_views,
+    crossings,
+    needed,
+    observing,
+    output,
+    page_marks,
+    page_queries,
+    runner,
+    standing,
+    step_views,
+    variables,
+    walk,
+)
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.refusals import Refused
+from runbooks.views.turning import Turns
 from runbooks.views.viewer import Viewer, viewer
 
 # How much of an output is compared with what was expected.
@@ -107,7 +122,15 @@ class Walk:
             runnable=frozenset(executors),
             there=there,
             links=crossings.of(self.execution),
+            approvals=self.approvals,
         )
+
+    @cached_property
+    def approvals(self) -> dict[int, approval_views.Standing]:
+        """The latest approval of each command of the step; none is ever asked for outside production."""
+        if not self.execution.environment.is_production:
+            return {}
+        return approval_views.of_step(self.runs[self.position], self.user)
 
     @cached_property
     def rail(self) -> list[walk.RailPhase]:
@@ -169,8 +192,12 @@ class Walk:
         return viewer(run, self.execution, known=run.pk in self.page.have, may_pin=self.operator)
 
     @cached_property
+    def turns(self) -> Turns:
+        return Turns(self)
+
+    @cached_property
     def tokens(self) -> dict[str, str]:
-        return step_views.tokens(self.step, self.runs, may_act=self.may_act)
+        return page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks)
 
     @property
     def token(self) -> str:
@@ -256,6 +283,20 @@ class Walk:
     @property
     def leftovers(self) -> list[tuple[str, str, str]]:
         return walk.leftovers(self.runs, self.execution.version.compiled)
+
+    @cached_property
+    def unsettled(self) -> list[walk.Unsettled]:
+        """What has to be settled before the runbook can be completed."""
+        return page_queries.unsettled(self.execution)
+
+    @property
+    def verifying(self) -> bool:
+        return observing.verifies(self.runs[self.position])
+
+    @cached_property
+    def left(self) -> dict[str, list[walk.Leftover]]:
+        """What completing would leave, by kind."""
+        return walk.left_in_words(self.runs, self.execution.version.compiled)
 
     @property
     def value_rows(self) -> list[ValueRow]:

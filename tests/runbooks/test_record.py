@@ -81,9 +81,11 @@ def resealed(change: Callable[[dict[str, Any]], object]) -> Callable[[dict[str, 
 def past_the_triggers(sql: str) -> None:
     """As somebody who owns the tables would."""
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE erpops_auditentry DISABLE TRIGGER USER")
+        for table in ("erpops_auditentry", "runbooks_commandrun"):
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         cursor.execute(sql)
-        cursor.execute("ALTER TABLE erpops_auditentry ENABLE TRIGGER USER")
+        for table in ("erpops_auditentry", "runbooks_commandrun"):
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
         cursor.execute("ALTER TABLE erpops_auditentry DISABLE TRIGGER audit_no_truncate")
 
 

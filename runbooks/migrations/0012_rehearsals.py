@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('incidents', '0001_initial'),
-        ('runbooks', '0008_repeatable'),
+        ('runbooks', '0011_walking'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
