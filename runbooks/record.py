@@ -19,7 +19,7 @@ from erpops import audit, clock
 from erpops.models import AuditEntry
 from incidents.models import TimelineEvent
 from runbooks import output, units, walk
-from runbooks.models import CommandRun, Execution, JournalEntry, StepRun
+from runbooks.models import Approval, CommandRun, Execution, JournalEntry, StepRun
 from runbooks.resolved import pieces
 from runbooks.staging import title_of
 from runbooks.walk import PHASES
@@ -62,6 +62,7 @@ def of(execution: Execution) -> dict[str, Any]:
         },
         "values": _shown(execution.values),
         "steps": _steps(execution),
+        "decisions": _decisions(execution),
         "events": _events(execution),
         "audit": _audit(execution),
     }
@@ -104,7 +105,8 @@ def _facts(execution: Execution) -> dict[str, Any]:
 def _steps(execution: Execution) -> list[dict[str, Any]]:
     compiled = execution.version.compiled
     runs: dict[tuple[int, int], list[CommandRun]] = defaultdict(list)
-    attempts = CommandRun.objects.filter(step_run__execution=execution).select_related("requested_by")
+    attempts = CommandRun.objects.filter(step_run__execution=execution)
+    attempts = attempts.select_related("requested_by", "approval__requested_by", "approval__decided_by")
     for run in attempts.order_by("attempt"):
         runs[run.step_run_id, run.command].append(run)
     found = []
@@ -130,6 +132,7 @@ def _step(step_run: StepRun, step: Mapping[str, Any], phase: Mapping[str, Any]) 
         "note": step_run.note,
         "changed_at": _time(step_run.changed_at),
         "changed_by": _name(step_run.changed_by),
+        "observed": step_run.observed,
         "items": [{"text": text, "ticked": index in step_run.ticked} for index, text in enumerate(items)],
     }
 
@@ -155,6 +158,7 @@ def _run(run: CommandRun, command: Mapping[str, Any]) -> dict[str, Any]:
         "risk": run.risk,
         "digest": run.digest,
         "requested_by": _name(run.requested_by),
+        "approval": _approval(run.approval) if run.approval else None,
         "queue": run.queue,
         "host": run.host,
         "queued_at": _time(run.queued_at),
@@ -164,6 +168,22 @@ def _run(run: CommandRun, command: Mapping[str, Any]) -> dict[str, Any]:
         "exit_code": run.exit_code,
         "reason": run.reason,
         "output": _output(run),
+    }
+
+
+def _approval(approval: Approval) -> dict[str, Any]:
+    """Who allowed it, when and how."""
+    return {
+        "id": approval.pk,
+        "requested_by": _name(approval.requested_by),
+        "asked_at": _time(approval.asked_at),
+        "reason": approval.reason,
+        "status": approval.status,
+        "way": approval.way,
+        "decided_by": _name(approval.decided_by),
+        "decided_at": _time(approval.decided_at),
+        "comment": approval.comment,
+        "digest": approval.digest,
     }
 
 
@@ -191,6 +211,23 @@ def _events(execution: Execution) -> list[dict[str, Any]]:
     return [
         {"seq": act.seq, "at": _time(act.at), "kind": act.kind, "by": _name(act.actor), "text": act.text}
         for act in acts.select_related("actor").order_by("seq")  # type: ignore[attr-defined]
+    ]
+
+
+def _decisions(execution: Execution) -> list[dict[str, Any]]:
+    """What was decided at forks, and on what it rested; the latest of a fork counts."""
+    return [
+        {
+            "step": decision.fork + 1,
+            "kind": decision.kind,
+            "choice": decision.choice,
+            "reason": decision.reason,
+            "implied": decision.implied,
+            "evidence": decision.evidence,
+            "at": _time(decision.at),
+            "by": _name(decision.by),
+        }
+        for decision in execution.decisions.select_related("by").order_by("id")
     ]
 
 

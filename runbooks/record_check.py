@@ -74,6 +74,11 @@ def _facts(found: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
         yield from _compared(part, _without(found[part], skip), _without(now[part], skip))
     if _over(found):
         yield from _compared("values", found["values"], now["values"])
+    for number, (said, is_now) in enumerate(zip(found["decisions"], now["decisions"], strict=False), start=1):
+        yield from _compared(f"decision {number}", said, is_now)
+    more = len(found["decisions"]) - len(now["decisions"])
+    if more > 0 or (more and _over(found)):
+        yield f"The record has {len(found['decisions'])} decisions, here are {len(now['decisions'])}."
 
 
 def _steps(found: list[Any], now: list[Any], *, over: bool) -> Iterator[str]:
@@ -148,6 +153,11 @@ def _against_chain(where: str, run: Mapping[str, Any], told: Mapping[str, AuditE
         return
     if asked.details.get("digest", run["digest"]) != run["digest"]:
         yield f"{where}: what was asked for (entry {asked.seq}) has another digest than what is stored."
+    approval, allowed = run["approval"], asked.details.get("approval")
+    if (approval or {}).get("id") != allowed:
+        yield f"{where}: the approval that is stored is not the one of the chain (entry {asked.seq}: {allowed})."
+    if approval and approval["digest"] != run["digest"]:
+        yield f"{where}: it was allowed under another digest than it ran with."
     if asked.action == "command.requested" and asked.actor != run["requested_by"]:
         yield f"{where}: {asked.actor} asked for it (entry {asked.seq}), not {run['requested_by']}."
     ended = told.get("command.finished")

@@ -14,7 +14,12 @@ _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 
 def written(record: Mapping[str, Any]) -> str:
     """The document. Times are UTC; nothing of what commands printed can break out of its block."""
-    return "\n".join([*_head(record), *_values(record), *_steps(record), *_acts(record), *_proof(record)]) + "\n"
+    return (
+        "\n".join(
+            [*_head(record), *_values(record), *_steps(record), *_decisions(record), *_acts(record), *_proof(record)]
+        )
+        + "\n"
+    )
 
 
 def _head(record: Mapping[str, Any]) -> Iterator[str]:
@@ -54,6 +59,7 @@ def _steps(record: Mapping[str, Any]) -> Iterator[str]:
             yield f"- [{'x' if item['ticked'] else ' '}] {_line(item['text'])}"
         if step["items"]:
             yield ""
+        yield from _observed(step)
         for command in step["commands"]:
             yield from _command(command)
 
@@ -81,8 +87,8 @@ def _run(run: Mapping[str, Any]) -> Iterator[str]:
     host = f" on {run['host']}" if run["host"] else ""
     yield f"- Attempt {run['attempt']}: {RunStatus(run['status']).label}{code}{ended}{host}"
     yield f"- Asked for by {run['requested_by']}, {_time(run['queued_at'])}"
-    for approval in run.get("approvals", []):
-        yield f"- {_approval(approval)}"
+    if run["approval"]:
+        yield f"- {_approval(run['approval'])}"
     if run["reason"]:
         yield f"- Reason: {_line(run['reason'])}"
     for name, value in run["values"].items():
@@ -100,9 +106,29 @@ def _run(run: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _approval(approval: Mapping[str, Any]) -> str:
+    ways = {"second": "Approved", "break_glass": "Allowed by breaking the glass", "solo": "Allowed alone (solo mode)"}
     comment = f": {_line(approval['comment'])}" if approval["comment"] else ""
-    who, when = approval["decided_by"] or "nobody", _time(approval["decided_at"])
-    return f"{approval['status'].capitalize()} by {who}{', ' + when if when else ''}{comment}"
+    who = f"{ways.get(approval['way'], approval['way'])} by {approval['decided_by'] or 'nobody'}"
+    return f"{who}, {_time(approval['decided_at'])}{comment}"
+
+
+def _observed(step: Mapping[str, Any]) -> Iterator[str]:
+    for answer in step["observed"].values():
+        held = "holds" if answer["holds"] else "does not hold"
+        yield f"- Seen by {answer['by']}: {_line(answer['text'])} ({held})"
+    if step["observed"]:
+        yield ""
+
+
+def _decisions(record: Mapping[str, Any]) -> Iterator[str]:
+    if record["decisions"]:
+        yield "## Decisions"
+        yield ""
+        for decision in record["decisions"]:
+            because = f": {_line(decision['reason'])}" if decision["reason"] else ""
+            choice = f"step {int(decision['choice']) + 1}" if decision["choice"].isdecimal() else decision["choice"]
+            yield f"- {_time(decision['at'])} {decision['by']}, at step {decision['step']}: {_line(choice)}{because}"
+        yield ""
 
 
 def _acts(record: Mapping[str, Any]) -> Iterator[str]:

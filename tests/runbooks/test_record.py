@@ -11,9 +11,9 @@ from django.db import connection
 from django.test import Client
 
 from erpops.models import AuditEntry
-from runbooks import addresses, executions, record, record_markdown
+from runbooks import addresses, approvals, decisions, executions, gate, record, record_markdown, runner, tasks
 from runbooks.models import CommandRun
-from tests.runbooks.builders import Walk, command, compiled, phase, step, walk_of
+from tests.runbooks.builders import Walk, command, compiled, person, phase, step, walk_of
 from tests.runbooks.running import run_now
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -210,3 +210,32 @@ def test_the_page_of_a_walk_that_is_over_offers_both(walk: Walk, client: Client)
     assert CommandRun.objects.count() == 3
     client.logout()
     assert client.get(address).status_code == 302
+
+
+def test_who_allowed_it_and_what_was_decided_stand_in_the_record(tmp_path: Path) -> None:
+    branches = [
+        step(f"If {name} is full", command(f"echo {name}")) | {"condition": f"If {name} is full"} for name in "ab"
+    ]
+    wipe = step("Wipe", command("rm -rf /nonexistent/erpops-x", "destroy"))
+    place = walk_of(compiled("Full", phase("resolution", *branches, wipe)), production=True)
+    lena = person("lena", "lead")
+    decisions.decide(step_run=place.step(), choice="1", reason="", by=place.user)
+    given = gate.Confirmation(yes=True, reason="it is beyond repair", target="/nonexistent/erpops-x")
+    approval = approvals.ask(step_run=place.step(2), command=0, by=place.user, given=given)
+    approvals.approve(approval=approval, by=lena, target=given.target, comment="the copy is good")
+    run = runner.request(step_run=place.step(2), command=0, by=place.user, confirmation="yes")
+    tasks.run_command(run.pk)
+    found = record.of(place.execution)
+    allowed = found["steps"][2]["commands"][0]["runs"][0]["approval"]
+    assert (allowed["requested_by"], allowed["decided_by"], allowed["comment"]) == ("op", "lena", "the copy is good")
+    [decided] = found["decisions"]
+    assert (decided["step"], decided["choice"], decided["by"]) == (1, "1", "op")
+    text = record_markdown.written(found)
+    assert "Approved by lena, " in text
+    assert "op, at step 1: step 2" in text
+    assert faults(written(place, tmp_path)) == []
+
+    def allow_oneself(forged: dict[str, Any]) -> None:
+        forged["steps"][2]["commands"][0]["runs"][0]["approval"]["decided_by"] = "op"
+
+    assert any("decided by is “op”" in said for said in faults(written(place, tmp_path, resealed(allow_oneself))))
