@@ -1,6 +1,6 @@
 """The library: finding a runbook, reading it, its versions, and importing documents."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,27 +19,37 @@ from incidents.views.answers import working_on
 from runbooks import executions, library, page_queries, search, standing, walk
 from runbooks.access import get_runbook_for, get_version_for, visible_runbooks
 from runbooks.models import Version
+from runbooks.page_queries import Card
 from runbooks.refusals import Refused
 from runbooks.resolved import marked, pieces
 from runbooks.standing import StepStanding
 
 RISKS = ("read", "change", "disrupt", "destroy", "blocked")
+# What may stand against trusting a runbook, by its name in the address.
+DOUBTS: dict[str, tuple[str, Callable[[Card], bool]]] = {
+    "stale": ("Unverified for long", lambda card: card.standing.stale),
+    "failing": ("Rehearsal failed", lambda card: bool(card.standing.rehearsed and card.standing.rehearsed.failed)),
+    "unrehearsed": ("Never rehearsed", lambda card: card.standing.rehearsed is None),
+}
 
 
 @require_GET
 @access.needs("see_console")
 def index(request: HtmxRequest) -> HttpResponse:
-    """The shelf, searched by `q` and narrowed by `alert` and `kind`."""
-    asked, alert, kind = (request.GET.get(name, "").strip()[:200] for name in ("q", "alert", "kind"))
+    """The shelf, searched by `q` and narrowed by `alert`, `kind` and what there is to trust."""
+    asked, alert, kind, trust = (request.GET.get(name, "").strip()[:200] for name in ("q", "alert", "kind", "trust"))
     shelf = page_queries.find(visible_runbooks(request.user), text=asked, alert=alert)
     found = page_queries.cards(shelf)
     kinds = sorted({card.runbook.kind for card in found})
+    narrowed = [card for card in found if not kind or card.runbook.kind == kind]
     context = {
         "asked": asked,
         "alert": alert,
         "kind": kind,
         "kinds": kinds,
-        "cards": [card for card in found if not kind or card.runbook.kind == kind],
+        "trust": trust,
+        "doubts": [(name, label, sum(map(doubted, narrowed))) for name, (label, doubted) in DOUBTS.items()],
+        "cards": [card for card in narrowed if trust not in DOUBTS or DOUBTS[trust][1](card)],
         "codes": search.codes(asked),
         "may_import": access.can(request.user, "publish_runbooks"),
         "tab": "all",
