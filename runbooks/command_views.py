@@ -10,6 +10,7 @@ from runbooks.approval_views import Standing
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.models import CommandRun
 from runbooks.resolved import Piece, marked
+from runbooks.standing import Typical
 from runbooks.walk import Decider
 
 
@@ -54,6 +55,8 @@ class CommandView:
     # What the view adds: the latest attempt's output, and whether the page shows another state of it.
     viewer: Any = None
     changed: bool = True
+    # How long it takes as a rule, None if it has not succeeded yet.
+    typical: Typical | None = None
 
     @property
     def html(self) -> SafeString:

@@ -35,7 +35,7 @@ from runbooks.acts import (
     tell,
     tell_step,
 )
-from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
+from runbooks.choices import ExecutionPurpose, ExecutionStatus, RunStatus, StepStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
 from runbooks.parameters import validate
@@ -82,7 +82,8 @@ def start(
         version = runbook.current
         if version is None or runbook.archived:
             raise Refused("This runbook has no published version yet: an admin has to publish one.")
-        running = Execution.objects.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
+        walks = Execution.objects.filter(purpose=ExecutionPurpose.WALK)
+        running = walks.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
         if incident is None:
             running = running.filter(environment=environment)
         if found := running.order_by("-id").first():
@@ -280,6 +281,8 @@ def _come_back(execution: Execution, outcome: str, parts: list[str], by: User) -
 
 def take_over(*, execution: Execution, by: User) -> None:
     """Take the baton; whoever had it reads along from now on."""
+    if execution.is_rehearsal:
+        raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
     if not may_operate(by, execution.environment):
         raise Refused(
             f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"

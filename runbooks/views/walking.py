@@ -29,6 +29,7 @@ from runbooks import (
     page_queries,
     pickers,
     runner,
+    standing,
     step_views,
     variables,
     walk,
@@ -155,10 +156,15 @@ class Walk:
                 command,
                 viewer=self._viewer(command.latest),
                 expected=self._judged(command),
+                typical=self._typical.get(command.text),
                 changed=self.changed[f"act-{command.index}"] or self.refused_at == command.index,
             )
             for command in self.step.commands
         ]
+
+    @cached_property
+    def _typical(self) -> dict[str, standing.Typical]:
+        return standing.of_commands(self.execution.version.runbook_id, [command.text for command in self.step.commands])
 
     def _judged(self, command: command_views.CommandView) -> list[command_views.Expectation]:
         """The expectations, judged once the latest attempt has ended by itself."""
