@@ -145,7 +145,7 @@ class Walk:
             self.runs,
             viewed=self.position,
             url=pattern.replace("987654321", "{}"),
-            clocks=page_queries.clocks(self.execution),
+            clocks=self.turns.clocks,
         )
 
     @cached_property
@@ -296,20 +296,6 @@ class Walk:
     @property
     def leftovers(self) -> list[tuple[str, str, str]]:
         return walk.leftovers(self.runs, self.execution.version.compiled)
-
-    @cached_property
-    def unsettled(self) -> list[walk.Unsettled]:
-        """What has to be settled before the runbook can be completed."""
-        return page_queries.unsettled(self.execution)
-
-    @property
-    def verifying(self) -> bool:
-        return observing.verifies(self.runs[self.position])
-
-    @cached_property
-    def left(self) -> dict[str, list[walk.Leftover]]:
-        """What completing would leave, by kind."""
-        return walk.left_in_words(self.runs, self.execution.version.compiled)
 
     @property
     def value_rows(self) -> list[ValueRow]:
