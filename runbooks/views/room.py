@@ -14,7 +14,7 @@ from incidents.access import get_incident_for, may_operate
 from incidents.models import Incident
 from incidents.views import room as incident_room
 from incidents.views.answers import refused, sheet, working_on
-from runbooks import addresses, executions, looking, page_queries, suggested
+from runbooks import addresses, beginning, executions, looking, page_queries, suggested
 from runbooks.access import visible_runbooks
 from runbooks.choices import ExecutionStatus
 from runbooks.models import Execution
@@ -126,6 +126,22 @@ def _not_looked(request: HtmxRequest, incident: Incident, line: str, problem: st
     walks = page_queries.walks(incident)
     context = {"incident": incident, "others": walks, "line": line, "problem": problem, **_finder(request, incident)}
     return render(request, "runbooks/room/_finder.html", context, status=422)
+
+
+@require_POST
+@access.needs("run_commands")
+def begin(request: HtmxRequest, number: int) -> HttpResponse:
+    """Acknowledge and start the runbook that matches, with one click; twice is once."""
+    incident = working_on(request, number)
+    room = reverse("room", args=[number])
+    try:
+        execution = beginning.begin(incident=incident, by=request.user)
+    except REFUSALS as error:
+        messages.error(request, str(error))
+        to = room
+    else:
+        to = addresses.of_walk(execution, "walk_step", position=execution.position)
+    return HttpResponse(status=204, headers={"HX-Redirect": to}) if request.htmx else redirect(to)
 
 
 @require_GET

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('incidents', '0001_initial'),
-        ('runbooks', '0011_walking'),
+        ('runbooks', '0012_origins_of_values'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
