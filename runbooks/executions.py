@@ -312,12 +312,21 @@ def follow_runs(*, step_run: StepRun) -> None:
     elif states & {R.FAILED, R.TIMED_OUT, R.STOP_UNCONFIRMED, R.OUTCOME_UNKNOWN}:
         STEP.move(step_run, to=S.FAILED, changed_at=Now())
     elif len(latest) == len(commands) and states == {R.SUCCEEDED} and observing.complete(step_run):
-        if STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
-            tell_step(step_run, "step.passed", f"Step {step_run.position + 1}, {step_title(step_run)}, passed", None)
-            budgets.settle(step_run)
-            progressed(step_run)
+        _passed(step_run, latest)
     else:
         STEP.move(step_run, to=S.CURRENT, only_from={S.RUNNING}, changed_at=Now())
+
+
+def _passed(step_run: StepRun, latest: Mapping[int, CommandRun]) -> None:
+    """Every command succeeded; a verification has passed only if what they printed holds, too."""
+    where = f"Step {step_run.position + 1}, {step_title(step_run)}"
+    if observing.verifies(step_run) and not observing.judge_runs(step_run, latest):
+        if STEP.move(step_run, to=S.FAILED, only_from={S.RUNNING, S.CURRENT, S.PASSED}, changed_at=Now()):
+            tell_step(step_run, "step.failed", f"{where}, does not show what is expected", None)
+    elif STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
+        tell_step(step_run, "step.passed", f"{where}, passed", None)
+        budgets.settle(step_run)
+        progressed(step_run)
 
 
 def parameters_of(execution: Execution) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,17 @@ from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
 from runbooks import addresses, search, standing, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, Risk, RunStatus, VersionState
-from runbooks.models import CommandRun, Decision, Execution, OutputChunk, PhaseClock, Runbook, StepRun, Version, Wait
+from runbooks.models import (
+    CommandRun,
+    Decision,
+    Execution,
+    OutputChunk,
+    PhaseClock,
+    Runbook,
+    StepRun,
+    Version,
+    Wait,
+)
 from runbooks.standing import Standing
 from runbooks.suggesting import Seen
 

@@ -104,6 +104,22 @@ def start(request: HtmxRequest, number: int, slug: str) -> HttpResponse:
 
 @require_POST
 @access.needs("run_commands")
+def begin(request: HtmxRequest, number: int) -> HttpResponse:
+    """Acknowledge and start the runbook that matches, with one click; twice is once."""
+    incident = working_on(request, number)
+    room = reverse("room", args=[number])
+    try:
+        execution = beginning.begin(incident=incident, by=request.user)
+    except REFUSALS as error:
+        messages.error(request, str(error))
+        to = room
+    else:
+        to = addresses.of_walk(execution, "walk_step", position=execution.position)
+    return HttpResponse(status=204, headers={"HX-Redirect": to}) if request.htmx else redirect(to)
+
+
+@require_POST
+@access.needs("run_commands")
 def look(request: HtmxRequest, number: int) -> HttpResponse:
     """Run a typed line that only reads, without a runbook."""
     incident = working_on(request, number)
@@ -126,22 +142,6 @@ def _not_looked(request: HtmxRequest, incident: Incident, line: str, problem: st
     walks = page_queries.walks(incident)
     context = {"incident": incident, "others": walks, "line": line, "problem": problem, **_finder(request, incident)}
     return render(request, "runbooks/room/_finder.html", context, status=422)
-
-
-@require_POST
-@access.needs("run_commands")
-def begin(request: HtmxRequest, number: int) -> HttpResponse:
-    """Acknowledge and start the runbook that matches, with one click; twice is once."""
-    incident = working_on(request, number)
-    room = reverse("room", args=[number])
-    try:
-        execution = beginning.begin(incident=incident, by=request.user)
-    except REFUSALS as error:
-        messages.error(request, str(error))
-        to = room
-    else:
-        to = addresses.of_walk(execution, "walk_step", position=execution.position)
-    return HttpResponse(status=204, headers={"HX-Redirect": to}) if request.htmx else redirect(to)
 
 
 @require_GET

@@ -211,6 +211,8 @@ SCREENS: dict[str, Callable[[World], str]] = {
     "room-fresh": lambda world: world.fresh,
     "room-walked": lambda world: world.walked,
     "room-step": lambda world: world.step,
+    "dry-run": lambda world: f"{world.step.partition('step/')[0]}dry-run",
+    "complete": lambda world: f"{world.step.partition('step/')[0]}complete?position=0",
     "output": lambda world: f"{world.output}#L1-L2",
     "output-search": lambda world: f"{world.step.partition('step/')[0]}output?q=postgres",
     "room-over": lambda world: world.over,
