@@ -353,6 +353,6 @@ def test_a_report_names_a_reason_for_everything() -> None:
         Command("a", 1, "ifstat", "read", "failed", "Failed, exit 127", "bash: ifstat: command not found"),
         Command("a", 1, "htop", "blocked", "not run", "This command cannot run as it is written."),
     ]
-    told = summary([Walked("a", "a person", 1, made)])
+    told = summary([Walked("a", "a person", 1, commands=made)])
     assert "1 × the program is not on the machine" in told
     assert "1 × This command cannot run as it is written." in told
