@@ -198,6 +198,10 @@ def covers(run: CommandRun) -> bool:
     given = Approval.objects.filter(run=run).first()
     if given is None:
         return False
+    # A value that was changed since is meant for another run.
+    kept, used = (secret_values.opened(values) for values in (run.step_run.execution.values, run.values))
+    if any(kept.get(name, value) != value for name, value in used.items()):
+        return False
     return own == (given.digest, given.step_run_id, given.command, given.requested_by_id, given.status)
 
 

@@ -12,7 +12,7 @@ class RunbooksConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
-        from erpops import beats, sse
+        from erpops import beats, health, sse
         from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
         from incidents import recovery
@@ -21,11 +21,13 @@ class RunbooksConfig(AppConfig):
         from runbooks import (
             beginning,
             bootstrap,
+            command_user,
             containment,
             needed,
             output,
             procedures,
             reaper,
+            stalled,
             variables,
             verification,
         )
@@ -41,7 +43,9 @@ class RunbooksConfig(AppConfig):
         sse.feeds.add("procedures", procedures.procedures_feed)
         beats.facts.add("programs", needed.facts)
         beats.facts.add("containment", lambda queues: {"containment": containment.level()})
+        beats.facts.add("command_user", lambda queues: {"command_user": command_user.named()})
         beats.chores.add("spools", reaper.tend_spools)
+        health.waits.add("stalled", stalled.sentences)
         variables.providers.add("targets", variables.of_targets)
         variables.providers.add("console", variables.of_the_console)
         for kind in shell.KINDS:
@@ -56,8 +60,8 @@ class RunbooksConfig(AppConfig):
             "procedures",
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
-        beginnings.add("runbooks", beginning.beginnings)
         recovery.questions.add("verification", verification.unverified)
+        beginnings.add("runbooks", beginning.beginnings)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

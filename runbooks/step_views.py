@@ -244,7 +244,8 @@ def step_view(
 
     `known` may fill a parameter that nobody gave; `provided` are the variables that the environment gives to every
     command, which nobody is asked for; `runnable` are the kinds that have an executor; `there` are the programs of its
-    workers, None if none has said so; `targets` its targets' kinds; `links` rewrites links; `approvals` by command.
+    workers, None if none has said so; `targets` are the kinds of its targets; `links` rewrites the text's links;
+    `approvals` are the latest ones by command.
     """
     run = runs[position]
     compiled = execution.version.compiled
@@ -253,16 +254,17 @@ def step_view(
     commands = [units.as_run(compiled, command) for command in commands_of(step)]
     belongs = [None] * len(step.get("commands", [])) + _items_of_commands(step)
     asked = [_asked(command, provided) for command in commands]
-    answered, values = _answered(execution, asked, known, position)
+    answered = _answered(execution, asked, known, position)
+    values = {answer.name: answer.value for answer in answered}
 
     def view(index: int) -> CommandView:
         command = commands[index]
         level = rung(risk=command["risk"], environment=execution.environment)
         because = _because(command, runnable, there) or targeted.lacking(command, targets, provided)
-        runs_of_it = attempts.get(index, ())
         shown = _command(
-            index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index], run=run
+            index, command, asked[index], values, attempts.get(index, ()), level=level, because=because, run=run
         )
+        shown = replace(shown, item=belongs[index])
         return _decided(shown, execution, (approvals or {}).get(index), command)
 
     return StepView(
@@ -357,11 +359,10 @@ def _asked(command: Mapping[str, Any], provided: frozenset[str]) -> list[Mapping
 
 def _answered(
     execution: Execution, asked: Iterable[Iterable[Mapping[str, Any]]], known: Known, position: int
-) -> tuple[list[Answer], dict[str, str]]:
-    """What is known of the parameters of the step at `position`, and the values by name."""
+) -> list[Answer]:
+    """What is known of the parameters of the step at `position`."""
     given, origins = execution.values, execution.origins
-    found = answers(chain.from_iterable(asked), given=given, known=known, origins=origins, position=position)
-    return found, {answer.name: answer.value for answer in found}
+    return answers(chain.from_iterable(asked), given=given, known=known, origins=origins, position=position)
 
 
 def _provided_here(commands: Iterable[Mapping[str, Any]], provided: frozenset[str], known: Known) -> list[Answer]:
@@ -379,7 +380,6 @@ def _command(
     *,
     level: str,
     because: str,
-    item: int | None,
     run: StepRun,
 ) -> CommandView:
     effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
@@ -387,7 +387,7 @@ def _command(
     return CommandView(
         index=index,
         kind=command["kind"],
-        item=item,
+        item=None,
         label=command.get("label") or "",
         risk=command["risk"],
         gate=Risk.BLOCKED if because else level,

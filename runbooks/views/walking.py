@@ -140,7 +140,13 @@ class Walk:
     @cached_property
     def rail(self) -> list[walk.RailPhase]:
         pattern = addresses.of_walk(self.execution, "walk_step", position=987654321)
-        return walk.rail(self.execution, self.runs, viewed=self.position, url=pattern.replace("987654321", "{}"))
+        return walk.rail(
+            self.execution,
+            self.runs,
+            viewed=self.position,
+            url=pattern.replace("987654321", "{}"),
+            clocks=page_queries.clocks(self.execution),
+        )
 
     @cached_property
     def commands(self) -> list[step_views.CommandView]:

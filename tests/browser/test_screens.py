@@ -283,8 +283,13 @@ def test_the_theme_that_a_person_chose_wins_over_the_system(world: World) -> Non
     assert max(map(int, re.findall(r"\d+", ground)[:3])) < 80
 
 
-def look(account: Account, name: str, path: str, status: int = 200) -> None:
-    """Fail with everything that is wrong with a screen, a line each; pictures of it stay in test-artifacts."""
+def look(
+    account: Account, name: str, path: str, status: int = 200, *, prepare: Callable[[Page], None] | None = None
+) -> None:
+    """Fail with everything that is wrong with a screen, a line each; pictures of it stay in test-artifacts.
+
+    `prepare` brings the page into the state that is meant, such as an open sheet.
+    """
     wrong: list[str] = []
     for width, page in account.pages.items():
         account.problems.clear()
@@ -292,6 +297,8 @@ def look(account: Account, name: str, path: str, status: int = 200) -> None:
         answer = page.goto(path)
         assert answer is not None
         found = [] if answer.status == status else [f"answered {answer.status}, not {status}"]
+        if prepare is not None:
+            prepare(page)
         found += _structure(page) + _overflow(page) + axe_violations(page)
         _picture(page, f"{name}-{width}-light")
         page.emulate_media(color_scheme="dark", reduced_motion="reduce")

@@ -38,7 +38,7 @@ def shown(document: dict[str, Any], position: int = 0, **more: Any) -> step_view
 
 def test_the_rail_numbers_steps_through_all_phases_and_keeps_the_budget() -> None:
     execution, runs = walked(DISK)
-    rail = walk.rail(execution, runs, viewed=2, url="/step/{}/")
+    rail = walk.rail(execution, runs, viewed=2, url="/step/{}/", clocks={})
     assert [phase.name for phase in rail] == ["Diagnosis", "Resolution", "Verification"]
     assert rail[0].budget_s == 300
     assert [item.number for phase in rail for item in phase.steps] == list(range(1, 9))
