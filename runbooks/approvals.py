@@ -77,7 +77,7 @@ def ask(
                 return before
             _close(before, A.EXPIRED if _over(before) else A.WITHDRAWN, by, _CHANGED)
         approval = _create(step_run, command, meant, by, given)
-        said = f"asked for approval: {approval.doing}. {given.reason}"
+        said = _with(f"asked for approval: {approval.doing}", given.reason)
         _tell(approval, "approval.asked", said, by, digest=meant.digest, text=approval.text)
         approval_notices.asked(approval)
     return approval
@@ -342,7 +342,7 @@ def _over(approval: Approval) -> bool:
 
 
 def _with(said: str, comment: str) -> str:
-    return f"{said}. {comment}" if comment else said
+    return f"{said}. {comment[:1].upper()}{comment[1:]}" if comment else said
 
 
 def _name(user: User) -> str:

@@ -121,8 +121,45 @@ def open_strip(page: Page) -> None:
     page.locator(".confirm-strip").wait_for()
 
 
+def ask(payments: Payments) -> Page:
+    """Olga asks from her phone; her page afterwards."""
+    phone = payments.olga.pages[375]
+    phone.goto(payments.step(WIPE))
+    open_sheet(phone)
+    sheet = phone.locator("dialog[open]")
+    sheet.get_by_text("Users are affected").click()
+    sheet.get_by_label("to confirm what it happens to").fill(TARGET)
+    phone.wait_for_timeout(500)
+    sheet.get_by_role("button", name="Ask: Remove 1 path on Payments").click()
+    expect(phone.get_by_text("Waiting for approval")).to_be_visible()
+    return phone
+
+
+def open_question(payments: Payments) -> Page:
+    """Lena opens on her phone what waits for her."""
+    page = payments.lena.pages[375]
+    page.goto("/")
+    page.get_by_role("link", name=re.compile("Remove 1 path on Payments")).first.click()
+    page.get_by_label("to confirm what it happens to").wait_for()
+    return page
+
+
+def approve(page: Page) -> None:
+    page.get_by_label("to confirm what it happens to").fill(TARGET)
+    page.get_by_label("Comment").fill("The copy of 02:15 is good.")
+    page.wait_for_timeout(500)
+    page.get_by_role("button", name="Approve: Remove 1 path").click()
+    expect(page.get_by_text("lena approved it").first).to_be_visible()
+
+
+def run_it(phone: Page) -> None:
+    open_sheet(phone)
+    phone.wait_for_timeout(500)
+    phone.locator("dialog[open]").get_by_role("button", name="Remove 1 path on Payments").click()
+    expect(phone.locator("main")).to_contain_text("Succeeded", timeout=20_000)
+
+
 def test_a_change_asks_in_a_strip_that_a_double_click_does_not_confirm(payments: Payments) -> None:
-    show(payments, "change", payments.step(NOTE), open_strip)
     page = payments.olga.pages[1280]
     page.goto(payments.step(NOTE))
     page.locator("#run-0").dblclick()
@@ -136,46 +173,39 @@ def test_a_change_asks_in_a_strip_that_a_double_click_does_not_confirm(payments:
     expect(page.locator("[data-run-output]")).to_have_count(1, timeout=20_000)
 
 
-def test_a_disruption_asks_in_a_sheet(payments: Payments) -> None:
-    if "Review and run" not in payments.olga.pages[1280].request.get(payments.step(RESTART)).text():
-        pytest.skip("systemctl is not installed here")
-    show(payments, "disrupt", payments.step(RESTART), open_sheet)
-
-
 def test_an_approval_from_a_phone(payments: Payments) -> None:
-    show(payments, "destroy-before", payments.step(WIPE))
     show(payments, "destroy-sheet", payments.step(WIPE), open_sheet)
-    phone = payments.olga.pages[375]
-    phone.goto(payments.step(WIPE))
-    open_sheet(phone)
-    sheet = phone.locator("dialog[open]")
-    sheet.get_by_text("Users are affected").click()
-    sheet.get_by_label("to confirm what it happens to").fill(TARGET)
-    phone.wait_for_timeout(500)
-    sheet.get_by_role("button", name="Ask: Remove 1 path on Payments").click()
-    expect(phone.get_by_text("Waiting for approval")).to_be_visible()
+    phone = ask(payments)
+    page = open_question(payments)
+    look(payments.lena, "gate-question", page.url)
+    approve(page)
+    expect(phone.get_by_text("Approved by lena")).to_be_visible(timeout=10_000)
+    run_it(phone)
+    expect(page.get_by_text("It was used")).to_be_visible(timeout=10_000)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_every_state_of_the_gates_fits_and_is_accessible(payments: Payments) -> None:
+    show(payments, "change", payments.step(NOTE), open_strip)
+    if "Review and run" in payments.olga.pages[1280].request.get(payments.step(RESTART)).text():
+        show(payments, "disrupt", payments.step(RESTART), open_sheet)
+    show(payments, "destroy-before", payments.step(WIPE))
+    phone = ask(payments)
     show(payments, "destroy-waiting", payments.step(WIPE))
     look(payments.lena, "gate-now", "/")
-    page = payments.lena.pages[375]
-    page.goto("/")
-    page.get_by_role("link", name=re.compile("Remove 1 path on Payments")).first.click()
+    page = open_question(payments)
     question = page.url
-    look(payments.lena, "gate-question", question)
     look(payments.olga, "gate-question-asker", question)
-    phone.goto(payments.step(WIPE))
-    page.goto(question)
-    page.get_by_label("to confirm what it happens to").fill(TARGET)
-    page.get_by_label("Comment").fill("The copy of 02:15 is good.")
-    page.wait_for_timeout(500)
-    page.get_by_role("button", name="Approve: Remove 1 path").click()
-    expect(page.get_by_text("lena approved it").first).to_be_visible()
-    expect(phone.get_by_text("Approved by lena")).to_be_visible(timeout=10_000)
+    payments.lena.post(f"{question}answer", verdict="reject", comment="There is no copy.")
+    show(payments, "destroy-refused", payments.step(WIPE))
+    ask(payments)
+    page = open_question(payments)
+    question = page.url
+    approve(page)
     look(payments.lena, "gate-question-answered", question)
     show(payments, "destroy-approved", payments.step(WIPE))
     show(payments, "destroy-approved-sheet", payments.step(WIPE), open_sheet)
     phone.goto(payments.step(WIPE))
-    open_sheet(phone)
-    phone.wait_for_timeout(500)
-    phone.locator("dialog[open]").get_by_role("button", name="Remove 1 path on Payments").click()
-    expect(phone.locator("main")).to_contain_text("Succeeded", timeout=20_000)
-    expect(page.get_by_text("It was used")).to_be_visible(timeout=10_000)
+    run_it(phone)
+    look(payments.lena, "gate-question-used", question)

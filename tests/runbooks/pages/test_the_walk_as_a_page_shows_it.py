@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runbooks import step_views, walk
+from runbooks import page_marks, step_views, walk
 from runbooks.answers import Known
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.resolved import pieces
@@ -121,9 +121,9 @@ def test_reads_in_a_row_end_before_the_first_command_that_is_none() -> None:
 
 def test_the_main_button_belongs_to_the_first_command_without_a_success() -> None:
     done = CommandRun(status="succeeded", command=0)
-    assert step_views.primary(shown(DISK, 0).commands) == 0
-    assert step_views.primary(shown(DISK, 0, attempts={0: [done]}).commands) == 1
-    assert step_views.primary(shown(DISK, 5).commands) is None
+    assert page_marks.primary(shown(DISK, 0).commands) == 0
+    assert page_marks.primary(shown(DISK, 0, attempts={0: [done]}).commands) == 1
+    assert page_marks.primary(shown(DISK, 5).commands) is None
 
 
 def test_a_checklist_shows_the_items_of_its_phase() -> None:
@@ -140,5 +140,5 @@ def test_text_of_a_document_cannot_bring_markup_of_its_own() -> None:
 
 def test_the_digest_follows_the_resolved_text() -> None:
     one, other = (shown(DISK, 1, given={"pid": pid}).commands[0] for pid in ("1", "2"))
-    assert step_views.digest(one) != step_views.digest(other)
-    assert step_views.digest(one) == step_views.digest(shown(DISK, 1, given={"pid": "1"}).commands[0])
+    assert page_marks.digest(one) != page_marks.digest(other)
+    assert page_marks.digest(one) == page_marks.digest(shown(DISK, 1, given={"pid": "1"}).commands[0])
