@@ -27,6 +27,7 @@ MODULES = [
     "incidents.outbox",
     "runbooks.approvals",
     "runbooks.reaper",
+    "runbooks.stalled",
     "incidents.upkeep",
 ]
 PAUSE_S = 0.5

@@ -69,10 +69,8 @@ def latest_runs(step_run: StepRun) -> dict[int, CommandRun]:
 
 
 def point_at(execution: Execution, step_run: StepRun) -> None:
-    """The holder looks at this step from now on; the clock of its phase runs."""
+    """The holder looks at this step from now on; the clock of its phase runs, what was looked at before stays so."""
     budgets.begin(step_run)
-    for other in execution.steps.filter(status=S.CURRENT).exclude(pk=step_run.pk):
-        STEP.move(other, to=S.PENDING)
     STEP.move(step_run, to=S.CURRENT, only_from={S.PENDING})
     Execution.objects.filter(pk=execution.pk).update(position=step_run.position)
     execution.position = step_run.position

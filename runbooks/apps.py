@@ -12,12 +12,25 @@ class RunbooksConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
-        from erpops import beats, sse
+        from erpops import beats, health, sse
         from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
         from incidents import recovery
+        from incidents.beginnings import beginnings
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables, verification
+        from runbooks import (
+            beginning,
+            bootstrap,
+            command_user,
+            containment,
+            needed,
+            output,
+            procedures,
+            reaper,
+            stalled,
+            variables,
+            verification,
+        )
         from runbooks import needs as waiting
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
@@ -30,7 +43,9 @@ class RunbooksConfig(AppConfig):
         sse.feeds.add("procedures", procedures.procedures_feed)
         beats.facts.add("programs", needed.facts)
         beats.facts.add("containment", lambda queues: {"containment": containment.level()})
+        beats.facts.add("command_user", lambda queues: {"command_user": command_user.named()})
         beats.chores.add("spools", reaper.tend_spools)
+        health.waits.add("stalled", stalled.sentences)
         variables.providers.add("targets", variables.of_targets)
         variables.providers.add("console", variables.of_the_console)
         for kind in shell.KINDS:
@@ -46,6 +61,7 @@ class RunbooksConfig(AppConfig):
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
         recovery.questions.add("verification", verification.unverified)
+        beginnings.add("runbooks", beginning.beginnings)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

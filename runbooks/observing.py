@@ -20,13 +20,13 @@ _LONGEST = 500
 
 def tick(*, step_run: StepRun, item: int, ticked: bool, by: User) -> None:
     """Tick one item of the step's list, or take the tick away; twice is once. A verification asks what was seen."""
-    require_baton(step_run.execution, by)
     items = compiled_step(step_run).get("items", [])
     if not 0 <= item < len(items):
         raise Refused("This step has no such item.")
     if ticked and verifies(step_run):
         raise Refused("Say what you saw: the value itself, not that it is right.", code="observation")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         before = set(step_run.ticked)
         after = before | {item} if ticked else before - {item}
@@ -42,12 +42,12 @@ def observe(*, step_run: StepRun, about: str, text: str, holds: bool, by: User) 
 
     An item that holds is ticked with it. What does not hold fails a step that verifies.
     """
-    require_baton(step_run.execution, by)
     wanted = _expected(step_run, about)
     text = text.strip()[:_LONGEST]
     if not text:
         raise Refused("Say what you saw: the value itself, not that it is right.", code="observation")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         before = step_run.observed.get(about)
         if before and (before["text"], before["holds"]) == (text, holds):

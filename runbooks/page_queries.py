@@ -13,7 +13,18 @@ from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
 from runbooks import addresses, search, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, Risk, RunStatus, VersionState
-from runbooks.models import CommandRun, Decision, Execution, Match, OutputChunk, Runbook, StepRun, Version, Wait
+from runbooks.models import (
+    CommandRun,
+    Decision,
+    Execution,
+    Match,
+    OutputChunk,
+    PhaseClock,
+    Runbook,
+    StepRun,
+    Version,
+    Wait,
+)
 from runbooks.suggesting import Seen
 
 # How much of earlier outputs is read to find what speaks for a branch: attempts, pieces of each, bytes of a piece.
@@ -140,6 +151,13 @@ def decisions(execution: Execution) -> list[Decision]:
     return list(Decision.objects.filter(execution=execution).select_related("by").order_by("-id"))
 
 
+def clocks(execution: Execution) -> dict[int, PhaseClock]:
+    """The clocks of a walk's phases; nothing is asked where no phase has a budget."""
+    if not any(phase["time_box_s"] for phase in execution.version.compiled["phases"]):
+        return {}
+    return {clock.phase: clock for clock in PhaseClock.objects.filter(execution=execution)}
+
+
 def waits(step: StepRun) -> dict[int, Wait]:
     """The latest wait of each that the step asks for, by its index."""
     return {wait.wait: wait for wait in Wait.objects.filter(step_run=step).select_related("ended_by").order_by("pk")}
@@ -212,3 +230,18 @@ def seen_before(execution: Execution, runs: Sequence[StepRun], position: int) ->
             )
         )
     return sorted(found, key=lambda seen: seen.position)
+
+
+def facts(incident: Incident) -> dict[str, str]:
+    """What is known of the incident itself that a parameter may ask for by name."""
+    found = {"incident": incident.reference, "incident_id": incident.reference, "severity": incident.severity}
+    found["environment"] = incident.environment.name
+    return found | ({"service": incident.service.name} if incident.service else {})
+
+
+def printed(execution: Execution, *, limit: int = 8) -> list[CommandRun]:
+    """The newest attempt of each command of the walk that printed something and has ended, the newest first."""
+    runs = CommandRun.objects.filter(step_run__execution=execution, output_bytes__gt=0, ended_at__isnull=False)
+    newest = runs.order_by("step_run_id", "command", "-attempt").distinct("step_run_id", "command").values("pk")
+    found = CommandRun.objects.filter(pk__in=newest).select_related("step_run").defer("script", "text")
+    return list(found.order_by("-ended_at")[:limit])

@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from incidents import markdown
-from runbooks import needed, secret_values, targeted, units
+from runbooks import needed, targeted, units
+from runbooks.answers import Answer, Known, answers
 from runbooks.approval_views import Standing
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.compiler.assertions import judge
@@ -41,24 +42,6 @@ _FLAGS = {
 
 # The page says "Expected" itself.
 _LEAD = re.compile(r"^expected( output| result)?\s*:\s*", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The value of a parameter and where it came from: given, alert, environment, text or nowhere."""
-
-    name: str
-    type: str
-    value: str = ""
-    source: str = ""
-
-    @property
-    def is_secret(self) -> bool:
-        return secret_values.is_secret(self.name)
-
-    @property
-    def provenance(self) -> str:
-        return {"alert": "from the alert", "text": "from the runbook", "given": "given here"}.get(self.source, "")
 
 
 @dataclass(frozen=True)
@@ -205,6 +188,7 @@ class StepView:
     items: list[ItemView]
     around: list[SafeString]
     parameters: list[Answer]
+    environment: list[Answer]
     commands: list[CommandView]
 
     @property
@@ -241,38 +225,13 @@ def _until_blocked(commands: Iterable[CommandView]) -> Iterable[CommandView]:
         yield command
 
 
-def answers(
-    parameters: Iterable[Mapping[str, Any]], *, given: Mapping[str, str], labels: Mapping[str, str]
-) -> list[Answer]:
-    """Each parameter once, with what is known: an earlier answer, else the alert's label, else the text's default."""
-    known = {_key(name): str(value) for name, value in labels.items()}
-    found: dict[str, Answer] = {}
-    for item in parameters:
-        name, kind = item["name"], item["type"]
-        if name in found:
-            continue
-        label = known.get(_key(name), "") or (known.get(_key(kind), "") if kind != "text" else "")
-        if given.get(name):
-            found[name] = Answer(name, kind, str(given[name]), "given")
-        elif label:
-            found[name] = Answer(name, kind, label, "alert")
-        else:
-            default = item.get("default") or ""
-            found[name] = Answer(name, kind, default, "text" if default else "")
-    return list(found.values())
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
-
-
 def step_view(
     execution: Execution,
     runs: Sequence[StepRun],
     *,
     position: int,
     attempts: Mapping[int, Sequence[CommandRun]],
-    labels: Mapping[str, str],
+    known: Known,
     provided: frozenset[str] = frozenset(),
     runnable: frozenset[str] = frozenset({"shell"}),
     there: frozenset[str] | None = None,
@@ -282,10 +241,10 @@ def step_view(
 ) -> StepView:
     """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
 
-    `labels` are those of the incident's alerts; `provided` are the variables that the environment
-    gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor;
-    `there` are the programs that its workers have, None if none has said so; `targets` are the kinds of
-    targets that the environment has; `links` rewrites the links of the text; `approvals` are the latest by command.
+    `known` may fill a parameter that nobody gave; `provided` are the variables that the environment gives to every
+    command, which nobody is asked for; `runnable` are the kinds that have an executor; `there` are the programs of its
+    workers, None if none has said so; `targets` are the kinds of its targets; `links` rewrites the text's links;
+    `approvals` are the latest ones by command.
     """
     run = runs[position]
     compiled = execution.version.compiled
@@ -294,8 +253,8 @@ def step_view(
     commands = [units.as_run(compiled, command) for command in commands_of(step)]
     belongs = [None] * len(step.get("commands", [])) + _items_of_commands(step)
     asked = [_asked(command, provided) for command in commands]
-    known = answers(chain.from_iterable(asked), given=execution.values, labels=labels)
-    values = {answer.name: answer.value for answer in known}
+    answered = _answered(execution, asked, known, position)
+    values = {answer.name: answer.value for answer in answered}
 
     def view(index: int) -> CommandView:
         command = commands[index]
@@ -322,7 +281,8 @@ def step_view(
         blocks=step.get("blocks", []),
         items=[_item(index, item, run, links) for index, item in enumerate(step.get("items", []))],
         around=_around(phase, links) if run.step == 0 and phase["steps"] else [],
-        parameters=known,
+        parameters=answered,
+        environment=_provided_here(commands, provided, known),
         commands=[view(index) for index in range(len(commands))],
     )
 
@@ -392,6 +352,20 @@ def _options(phase: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
 def _asked(command: Mapping[str, Any], provided: frozenset[str]) -> list[Mapping[str, Any]]:
     """The parameters that a person fills: all but the variables that the environment gives."""
     return [p for p in command["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
+
+
+def _answered(
+    execution: Execution, asked: Iterable[Iterable[Mapping[str, Any]]], known: Known, position: int
+) -> list[Answer]:
+    """What is known of the parameters of the step at `position`."""
+    given, origins = execution.values, execution.origins
+    return answers(chain.from_iterable(asked), given=given, known=known, origins=origins, position=position)
+
+
+def _provided_here(commands: Iterable[Mapping[str, Any]], provided: frozenset[str], known: Known) -> list[Answer]:
+    """The variables of the environment that the step's commands use."""
+    names = {p["name"]: p["type"] for c in commands for p in c["parameters"] if p["notation"] == "env"}
+    return [Answer(name, kind, known.shown(name), "environment") for name, kind in names.items() if name in provided]
 
 
 def _command(

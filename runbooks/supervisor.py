@@ -25,7 +25,7 @@ from runbooks import containment, elsewhere, limits, runner, secret_values, vari
 from runbooks.calling import Verdict, become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
-from runbooks.executors import Job, Launch, executors, waiting
+from runbooks.executors import Job, Launch, executors, identified, waiting
 from runbooks.models import CommandRun
 from runbooks.parameters import Bound
 from runbooks.recording import Recorder
@@ -67,7 +67,7 @@ def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
     env = variables.process_environment(given=given, bound=bound.env, home=str(home))
     limit_s = runner.READ_LIMIT_S if run.waits else run.timeout_s
     job = Job(bound.script, env, bound.env, run.risk, given.places, home, limit_s, given.shell_host)
-    launch = executors[run.kind](job)
+    launch = identified(executors[run.kind](job), run.pk)
     if run.waits:
         launch = waiting.until_holds(launch, runner.expected_of(run), try_s=limit_s)
     launch = replace(launch, files={**given.files, **launch.files})
@@ -210,6 +210,8 @@ class Supervision:
     def _enter(self) -> None:
         """In the child, as the last act before it becomes the command: a process may be stopped anywhere."""
         self.held.enter()
+        if self.launch.identity is not None:
+            self.launch.identity.become()
         self._require_lease()
 
     def _refuse(self, reason: str) -> None:
@@ -221,7 +223,7 @@ class Supervision:
             self.spool.remove()
 
     def _spawn(self, launch: Launch) -> int:
-        self.spool.hand_over(launch.files)
+        self.spool.hand_over(launch.files, owner=launch.identity)
         if launch.call is not None:
             return self._spawn_call(launch, launch.call)
         process = subprocess.Popen(
@@ -429,7 +431,7 @@ class Supervision:
     def _has_spool(self) -> bool:
         """Make the attempt's directory; where that fails, record that nothing was started."""
         try:
-            self.spool.create()
+            self.spool.create(owner=self.launch.identity)
         except OSError as error:
             self.spool.remove()
             reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."

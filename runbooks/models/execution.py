@@ -16,9 +16,10 @@ class Execution(models.Model):
     """One walk through one frozen version, usually for an incident.
 
     `holder` has the baton: only they run commands, others read along. `position` is the step that
-    the holder looks at. `values` are the parameters' values, one per name for the whole walk. Without an
-    incident it is a procedure, whose acts stand in its own journal; `event_seq` is the latest entry's number.
-    `parent` is the step of another walk that referred to this runbook.
+    the holder looks at. `values` are the parameters' values, one per name for the whole walk, `origins` where
+    each was taken from (`runbooks.answers`). Without an incident it is a procedure, whose acts stand in its own
+    journal; `event_seq` is the latest entry's number. `parent` is the step of another walk that referred to this
+    runbook.
     """
 
     version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
@@ -26,6 +27,7 @@ class Execution(models.Model):
     environment = models.ForeignKey("incidents.Environment", models.PROTECT, related_name="+")
     status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.ACTIVE)
     values = ValuesField(default=dict)
+    origins = models.JSONField(default=dict)
     position = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

@@ -13,7 +13,7 @@ from runbooks import approvals, consequences, gate, intent, page_marks, runner, 
 from runbooks.choices import Risk
 from runbooks.refusals import Refused
 from runbooks.views import walking
-from runbooks.views.steps import chosen
+from runbooks.views.steps import adopt, chosen
 from runbooks.views.walking import REFUSALS, Walk, act_on
 
 
@@ -39,6 +39,7 @@ def run(request: HtmxRequest, execution: int, position: int, command: int, numbe
     if asked.gate != Risk.READ and request.POST.get("shown") != page_marks.digest(asked):
         return _again(request, opened, command, _CHANGED)
     try:
+        adopt(opened, chosen(opened))
         runner.request(
             step_run=opened.step.run,
             command=command,
@@ -62,6 +63,7 @@ def ask(request: HtmxRequest, execution: int, position: int, command: int, numbe
         return _again(request, opened, command, _CHANGED)
     given = gate.confirmation_of(_confirmation(request, asked.gate))
     try:
+        adopt(opened, chosen(opened))
         approvals.ask(step_run=opened.step.run, command=command, by=request.user, given=given, values=chosen(opened))
     except REFUSALS as error:
         return _again(request, opened, command, str(error))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,7 +14,7 @@ from incidents.access import get_incident_for, may_operate
 from incidents.models import Incident
 from incidents.views import room as incident_room
 from incidents.views.answers import refused, sheet, working_on
-from runbooks import addresses, executions, page_queries
+from runbooks import addresses, beginning, executions, page_queries
 from runbooks.access import visible_runbooks
 from runbooks.choices import ExecutionStatus
 from runbooks.models import Execution
@@ -87,6 +88,22 @@ def start(request: HtmxRequest, number: int, slug: str) -> HttpResponse:
         return refused(request, str(error), room)
     opened = _open(request, execution, None)
     return walking.whole(request, opened, moved=True)
+
+
+@require_POST
+@access.needs("run_commands")
+def begin(request: HtmxRequest, number: int) -> HttpResponse:
+    """Acknowledge and start the runbook that matches, with one click; twice is once."""
+    incident = working_on(request, number)
+    room = reverse("room", args=[number])
+    try:
+        execution = beginning.begin(incident=incident, by=request.user)
+    except REFUSALS as error:
+        messages.error(request, str(error))
+        to = room
+    else:
+        to = addresses.of_walk(execution, "walk_step", position=execution.position)
+    return HttpResponse(status=204, headers={"HX-Redirect": to}) if request.htmx else redirect(to)
 
 
 @require_GET

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.http import urlencode
 
 from erpops.access import NotAllowed
 from erpops.transitions import IllegalMove
@@ -19,16 +20,19 @@ from runbooks import (
     addresses,
     approval_views,
     crossings,
+    executions,
     needed,
     observing,
     output,
     page_marks,
     page_queries,
+    pickers,
     runner,
     step_views,
     variables,
     walk,
 )
+from runbooks.answers import Answer, Known
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -47,9 +51,11 @@ REFUSALS = (Refused, IllegalMove, NotAllowed)
 class ValueRow:
     """A field of the values form."""
 
-    answer: step_views.Answer
+    answer: Answer
     value: str
     wrong: str
+    # Where it can be picked from; empty if there is nothing to pick it from.
+    pick_url: str = ""
 
     @property
     def number(self) -> bool:
@@ -101,21 +107,21 @@ class Walk:
         return page_queries.steps(self.execution)
 
     @cached_property
-    def surroundings(self) -> tuple[variables.Variables, dict[str, str], frozenset[str] | None]:
-        """What no act on the walk changes: what its environment gives, the alerts' labels, the workers' programs."""
+    def surroundings(self) -> tuple[variables.Variables, Known, frozenset[str] | None]:
+        """What no act on the walk changes: what its environment gives, what is known, the workers' programs."""
         environment = self.execution.environment
-        labels = page_queries.alert_labels(self.incident) if self.incident else {}
-        return variables.of(environment), labels, needed.programs_there(runner.queue_of(environment))
+        given = variables.of(environment)
+        return given, known_in(self.execution, given), needed.programs_there(runner.queue_of(environment))
 
     @cached_property
     def step(self) -> step_views.StepView:
-        given, labels, there = self.surroundings
+        given, known, there = self.surroundings
         return step_views.step_view(
             self.execution,
             self.runs,
             position=self.position,
             attempts=page_queries.attempts(self.runs[self.position]),
-            labels=labels,
+            known=known,
             provided=frozenset(given.values),
             targets=frozenset(given.places),
             runnable=frozenset(executors),
@@ -134,7 +140,13 @@ class Walk:
     @cached_property
     def rail(self) -> list[walk.RailPhase]:
         pattern = addresses.of_walk(self.execution, "walk_step", position=987654321)
-        return walk.rail(self.execution, self.runs, viewed=self.position, url=pattern.replace("987654321", "{}"))
+        return walk.rail(
+            self.execution,
+            self.runs,
+            viewed=self.position,
+            url=pattern.replace("987654321", "{}"),
+            clocks=page_queries.clocks(self.execution),
+        )
 
     @cached_property
     def commands(self) -> list[step_views.CommandView]:
@@ -296,14 +308,46 @@ class Walk:
     def value_rows(self) -> list[ValueRow]:
         """The parameters of the step with what was just typed and what is wrong with it."""
         return [
-            ValueRow(answer, self.typed.get(answer.name, answer.value), self.wrong.get(answer.name, ""))
+            ValueRow(
+                answer,
+                self.typed.get(answer.name, answer.value),
+                self.wrong.get(answer.name, ""),
+                self._pick_url(answer),
+            )
             for answer in self.step.parameters
         ]
+
+    def _pick_url(self, answer: Answer) -> str:
+        asking = " ".join(command.text for command in self.step.commands)
+        if not pickers.lists_for({"name": answer.name, "type": answer.type}, asking) and not self._printed:
+            return ""
+        where = addresses.of_walk(self.execution, "step_pick", position=self.position)
+        return f"{where}?{urlencode({'name': answer.name})}"
+
+    @cached_property
+    def _printed(self) -> bool:
+        return bool(page_queries.printed(self.execution, limit=1))
+
+    @cached_property
+    def takes_values(self) -> bool:
+        """Whether any command of the walk asks for a value, which an output could give."""
+        return bool(executions.parameters_of(self.execution))
 
     @property
     def unread(self) -> int:
         """How many commands "Run all reads" would still run."""
         return len(unread(self.step))
+
+
+def known_in(execution: Execution, given: variables.Variables) -> Known:
+    """What may fill a parameter of the walk that nobody has given."""
+    incident = execution.incident
+    return Known(
+        labels=page_queries.alert_labels(incident) if incident else {},
+        incident=page_queries.facts(incident) if incident else {},
+        variables=given.values,
+        hidden=frozenset(secret for secret in given.secrets.values() if secret),
+    )
 
 
 def fetch(request: HttpRequest, number: int | None, execution: int, position: int = 0) -> Walk:
@@ -396,7 +440,7 @@ def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
 
 def again(opened: Walk, position: int | None = None) -> Walk:
     """The execution read anew after an act, opened at `position`."""
-    opened.execution.refresh_from_db(fields=["status", "holder", "values", "position", "ended_at"])
+    opened.execution.refresh_from_db(fields=["status", "holder", "values", "origins", "position", "ended_at"])
     fresh = Walk(
         user=opened.user,
         execution=opened.execution,

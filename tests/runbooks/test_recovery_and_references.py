@@ -156,7 +156,7 @@ def test_a_step_is_taken_up_again_and_its_past_stays_told() -> None:
     place = walk_of(CHECKED)
     executions.skip(step_run=place.step(0), reason="no access", by=place.user)
     executions.resume(step_run=place.step(0), by=place.user)
-    assert place.statuses() == ["current", "pending"]
+    assert place.statuses() == ["current", "current"]
     assert place.events()[-2:] == ["step.skipped", "step.resumed"]
 
 

@@ -29,7 +29,8 @@ class Command(BaseCommand):
         queues = [queue for queue in options["queues"].split(",") if queue]
 
         def start_beating(**_: Any) -> None:
-            threading.Thread(target=_beat_for_ever, args=(queues,), daemon=True, name="beat").start()
+            given = (queues, options["concurrency"])
+            threading.Thread(target=_beat_for_ever, args=given, daemon=True, name="beat").start()
 
         worker_ready.connect(start_beating, weak=False)
         app.worker_main(
@@ -46,12 +47,13 @@ class Command(BaseCommand):
         )
 
 
-def _beat_for_ever(queues: list[str]) -> None:
+def _beat_for_ever(queues: list[str], lanes: int) -> None:
     """Tell PostgreSQL that this worker lives and what it has; a database that is away is tried again."""
     pause = threading.Event()
     for turn in count():
         try:
-            beats.beat(role="worker", queues=queues, info=beats.facts_of(queues) if turn % FACTS_EVERY == 0 else None)
+            told = {**beats.facts_of(queues), "lanes": lanes} if turn % FACTS_EVERY == 0 else None
+            beats.beat(role="worker", queues=queues, info=told)
             for chore in beats.chores.values():
                 chore()
         except DatabaseError:

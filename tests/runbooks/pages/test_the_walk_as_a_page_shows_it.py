@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runbooks import page_marks, step_views, walk
+from runbooks.answers import Known
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.resolved import pieces
 from tests.runbooks.pages.conftest import DISK, PID, command, compiled, phase, step
@@ -26,13 +27,18 @@ def shown(document: dict[str, Any], position: int = 0, **more: Any) -> step_view
     execution, runs = walked(document, production=production)
     execution.values = more.pop("given", {})
     return step_views.step_view(
-        execution, runs, position=position, attempts=more.pop("attempts", {}), labels=more.pop("labels", {}), **more
+        execution,
+        runs,
+        position=position,
+        attempts=more.pop("attempts", {}),
+        known=Known(more.pop("labels", {})),
+        **more,
     )
 
 
 def test_the_rail_numbers_steps_through_all_phases_and_keeps_the_budget() -> None:
     execution, runs = walked(DISK)
-    rail = walk.rail(execution, runs, viewed=2, url="/step/{}/")
+    rail = walk.rail(execution, runs, viewed=2, url="/step/{}/", clocks={})
     assert [phase.name for phase in rail] == ["Diagnosis", "Resolution", "Verification"]
     assert rail[0].budget_s == 300
     assert [item.number for phase in rail for item in phase.steps] == list(range(1, 9))
