@@ -245,7 +245,7 @@ def flags_of(run: CommandRun) -> set[str]:
 
 
 def _insert(
-    step_run: StepRun, command: int, meant: Intent, *, by: User, given: gate.Confirmation, attempt: int | None
+    step_run: StepRun, command: int, meant: Intent, *, by: User, given: gate.Confirmation, attempt: int | None = None
 ) -> CommandRun:
     compiled, waits = meant.compiled, meant.waits
     touched = meant.touched.names
