@@ -1,7 +1,7 @@
 """What of this layer waits for a person: the incidents' part of the Now page.
 
-Ranks: 10 acknowledge (worst first), 20 nobody left to call, 30 tell stakeholders, 40 what I am working
-on, 45 what nobody leads, 70 reviews.
+Ranks: 10 acknowledge (worst first), 15 accept a handover, 20 nobody left to call, 25 somebody asks for a baton,
+30 tell stakeholders, 40 what I am working on, 42 walks that I left, 45 what nobody leads, 70 reviews.
 """
 
 from django.contrib.auth.models import User

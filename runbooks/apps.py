@@ -13,10 +13,11 @@ class RunbooksConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
         from erpops import beats, sse
-        from erpops.htmx import NavItem, nav
+        from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
         from incidents.room import Panel, panels
         from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables
+        from runbooks import needs as waiting
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
 
@@ -42,6 +43,8 @@ class RunbooksConfig(AppConfig):
             "procedures",
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
+        needs.add("batons", waiting.batons)
+        needs.add("bookmarks", waiting.bookmarks)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

@@ -43,6 +43,14 @@ class ExecutionStatus(TextChoices):
     ABANDONED = "abandoned", "Abandoned"
 
 
+class BatonStatus(TextChoices):
+    WAITING = "waiting", "Waiting for an answer"
+    GIVEN = "given", "Handed over"
+    KEPT = "kept", "Kept"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    LAPSED = "lapsed", "Overtaken"
+
+
 class StepStatus(TextChoices):
     PENDING = "pending", "Not viewed"
     CURRENT = "current", "Current"

@@ -63,13 +63,15 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
         places = walk.places(version.compiled)
         if not places:
             raise Refused("There are no steps in this runbook that could be walked: read it in the library.")
+        now = clock.now()
         execution = Execution.objects.create(
             version=version,
             incident=incident,
             environment=environment,
-            started_at=clock.now(),
+            started_at=now,
             started_by=by,
             holder=by,
+            acted_at=now,
         )
         StepRun.objects.bulk_create(
             StepRun(
@@ -89,19 +91,19 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
 def go_to(*, step_run: StepRun, by: User) -> None:
     """The holder looks at this step now; others may follow."""
     execution = step_run.execution
-    require_baton(execution, by)
     with transaction.atomic():
+        require_baton(execution, by)
         lock(step_run)
         _point_at(execution, step_run)
 
 
 def tick(*, step_run: StepRun, item: int, ticked: bool, by: User) -> None:
     """Tick one item of the step's list, or take the tick away; twice is once."""
-    require_baton(step_run.execution, by)
     items = compiled_step(step_run).get("items", [])
     if not 0 <= item < len(items):
         raise Refused("This step has no such item.")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         before = set(step_run.ticked)
         after = before | {item} if ticked else before - {item}
@@ -115,9 +117,9 @@ def tick(*, step_run: StepRun, item: int, ticked: bool, by: User) -> None:
 
 def mark_done(*, step_run: StepRun, note: str, by: User) -> None:
     """A person says that the step is done; the note says what was seen."""
-    require_baton(step_run.execution, by)
     note = note.strip()
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         if step_run.status == S.PASSED:
             return
@@ -133,11 +135,11 @@ def mark_done(*, step_run: StepRun, note: str, by: User) -> None:
 
 def skip(*, step_run: StepRun, reason: str, by: User) -> None:
     """Pass over a step, with the reason that stands in the timeline."""
-    require_baton(step_run.execution, by)
     reason = reason.strip()[:200]
     if not reason:
         raise Refused("Say why this step is skipped: the reason stands in the timeline.", code="confirmation")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         if step_run.status == S.SKIPPED:
             return
@@ -150,7 +152,6 @@ def skip(*, step_run: StepRun, reason: str, by: User) -> None:
 
 def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> None:
     """Keep parameter values for the rest of the walk; an empty one forgets. Refused with a sentence per bad value."""
-    require_baton(execution, by)
     wanted = parameters_of(execution)
     unknown = [name for name in values if name not in wanted]
     if unknown:
@@ -160,6 +161,7 @@ def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> 
         said = " ".join(f"{name}: {sentence}" for name, sentence in faults.items())
         raise Refused(said, code="parameters", names=tuple(faults))
     with transaction.atomic():
+        require_baton(execution, by)
         locked = Execution.objects.select_for_update().get(pk=execution.pk)
         kept = secret_values.opened(locked.values)
         values = secret_values.restored(values, kept)
@@ -182,8 +184,8 @@ def keep_note(*, execution: Execution, text: str, by: User) -> None:
 
 def complete(*, execution: Execution, by: User) -> None:
     """End the walk; its event lists what was skipped, failed or left out."""
-    require_baton(execution, by)
     with transaction.atomic():
+        require_baton(execution, by)
         _require_quiet(execution)
         steps = list(execution.steps.all())
         left = {
@@ -202,10 +204,10 @@ def complete(*, execution: Execution, by: User) -> None:
 
 def abandon(*, execution: Execution, reason: str, by: User) -> None:
     """Give the walk up, with a reason. Commands that still run are stopped first, by a person."""
-    require_baton(execution, by)
     if not reason.strip():
         raise Refused("Say why this runbook is given up: the reason stands in the timeline.", code="confirmation")
     with transaction.atomic():
+        require_baton(execution, by)
         _require_quiet(execution)
         EXECUTION.require(execution, to=E.ABANDONED, ended_at=Now())
         text = f"gave up the runbook {execution.version.runbook.title}: {reason.strip()}"
@@ -213,22 +215,29 @@ def abandon(*, execution: Execution, reason: str, by: User) -> None:
 
 
 def take_over(*, execution: Execution, by: User) -> None:
-    """Take the baton; whoever had it reads along from now on."""
-    if not may_operate(by, execution.environment):
-        raise Refused(
-            f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"
-        )
+    """The baton moves to `by`; whoever had it reads along from now on. `runbooks.baton` says when that may be."""
+    require_operator(execution, by)
     with transaction.atomic():
         locked = Execution.objects.select_for_update(of=("self",)).select_related("holder").get(pk=execution.pk)
         if locked.status != E.ACTIVE:
             raise Refused("This walk has ended, so there is no baton to take.")
         before = locked.holder
-        execution.holder = by
-        execution.save(update_fields=["holder"])
+        Execution.objects.filter(pk=execution.pk).update(holder=by, acted_at=Now(), paused_at=None)
+        execution.refresh_from_db(fields=["holder", "acted_at", "paused_at"])
         if before != by:
             text = f"took over the runbook {execution.version.runbook.title}"
             text += f" from {before.get_username()}" if before else ""
             tell(execution, "execution.taken_over", text, by)
+
+
+def pause(*, execution: Execution, by: User) -> None:
+    """The holder leaves: a bookmark stays at their step, and anybody may take over at once. Their next act ends it."""
+    with transaction.atomic():
+        require_baton(execution, by)
+        Execution.objects.filter(pk=execution.pk).update(paused_at=Now())
+        execution.refresh_from_db(fields=["paused_at", "position"])
+        said = f"paused the runbook {execution.version.runbook.title} at step {execution.position + 1}"
+        tell(execution, "execution.paused", said, by, step=execution.position)
 
 
 def follow_runs(*, step_run: StepRun) -> None:
@@ -250,13 +259,24 @@ def follow_runs(*, step_run: StepRun) -> None:
 
 
 def require_baton(execution: Execution, by: User) -> None:
-    """Refuse unless the walk goes on, `by` holds the baton and may act in its environment."""
+    """Refuse unless the walk goes on, `by` holds the baton and may act in its environment.
+
+    The UPDATE that notes the holder's latest act locks the walk: called in the transaction of an act, nobody can
+    take the baton or end the walk before that act has committed.
+    """
+    mine = Execution.objects.filter(pk=execution.pk, status=E.ACTIVE, holder=by)
+    held = mine.update(acted_at=Now(), paused_at=None)
     execution.refresh_from_db(fields=["status", "holder"])
-    if execution.status != E.ACTIVE:
-        raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")
-    if execution.holder_id != by.pk:
+    if not held:
+        if execution.status != E.ACTIVE:
+            raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")
         holder = execution.holder.get_username() if execution.holder else "Nobody"
         raise Refused(f"{holder} has the baton here. Take over to act yourself.", code="baton")
+    require_operator(execution, by)
+
+
+def require_operator(execution: Execution, by: User) -> None:
+    """Refuse unless `by` may run commands in the walk's environment."""
     if not may_operate(by, execution.environment):
         raise Refused(
             f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"

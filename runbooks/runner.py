@@ -108,14 +108,17 @@ def request(
 
 def stop(*, run: CommandRun, by: User) -> None:
     """Ask for an attempt to end: what waits ends at once, what runs is told by its supervisor's next look."""
-    executions.require_baton(run.step_run.execution, by)
     with transaction.atomic():
+        # The attempt's row before its walk's, as everywhere; a refusal takes the change back.
         reason = f"Stopped by {by.get_username()} before it started."
         if RUN.move(run, to=R.STOPPED, only_from={R.QUEUED}, stop_requested_at=Now(), ended_at=Now(), reason=reason):
+            executions.require_baton(run.step_run.execution, by)
             told_end(run)
             return
         asked = CommandRun.objects.filter(pk=run.pk, status__in=[R.CLAIMED, R.RUNNING], stop_requested_at=None)
-        if asked.update(stop_requested_at=Now()):
+        changed = asked.update(stop_requested_at=Now())
+        executions.require_baton(run.step_run.execution, by)
+        if changed:
             run.refresh_from_db(fields=["stop_requested_at", "status"])
             executions.tell_step(run.step_run, "command.stopping", f"asked to stop `{short(run.text)}`", by, run=run.pk)
             nudge(f"run:{run.pk}")
@@ -233,6 +236,8 @@ def flags_of(run: CommandRun) -> set[str]:
 def _insert(step_run: StepRun, command: int, asked: _Asked, *, by: User, given: gate.Confirmation) -> CommandRun:
     compiled, waits = asked.compiled, asked.waits
     queue = queue_of(step_run.execution.environment)
+    # Once more, under the lock: the baton may have moved since the first look.
+    executions.require_baton(step_run.execution, by)
     executions.lock(step_run)
     executions.take_option(step_run)
     before = _attempts_before(step_run, command)

@@ -410,7 +410,12 @@ def tokens(view: StepView, runs: Iterable[StepRun], *, may_act: bool) -> dict[st
     for command in view.commands:
         attempts = [(run.pk, run.status, run.stop_requested_at is not None) for run in command.runs]
         parts[f"act-{command.index}"] = (attempts, command.missing, may_act)
-    return {name: sha256(repr(part).encode()).hexdigest()[:8] for name, part in parts.items()}
+    return {name: mark(part) for name, part in parts.items()}
+
+
+def mark(part: object) -> str:
+    """A short text that differs whenever `part` does."""
+    return sha256(repr(part).encode()).hexdigest()[:8]
 
 
 def primary(commands: Iterable[CommandView]) -> int | None:

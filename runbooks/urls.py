@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from runbooks.views import (
+    baton,
     commands,
     editor,
     finding,
@@ -22,7 +23,9 @@ def _walk(below: str) -> list[URLPattern]:
     """The pages of a walk, below its incident or below itself; the same names, told apart by what they are given."""
     step, command = f"{below}/step/<int:position>", f"{below}/step/<int:position>/command/<int:command>"
     return [
-        path(f"{below}/take", room.take_over, name="walk_take"),
+        path(f"{below}/take", baton.take, name="walk_take"),
+        path(f"{below}/baton/<int:asked>", baton.answer, name="walk_baton"),
+        path(f"{below}/pause", baton.pause, name="walk_pause"),
         path(f"{below}/complete", room.complete, name="walk_complete"),
         path(f"{below}/abandon", room.abandon, name="walk_abandon"),
         path(f"{below}/output", finding.page, name="walk_output"),

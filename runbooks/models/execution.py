@@ -18,6 +18,7 @@ class Execution(models.Model):
     `holder` has the baton: only they run commands, others read along. `position` is the step that
     the holder looks at. `values` are the parameters' values, one per name for the whole walk. Without an
     incident it is a procedure, whose acts stand in its own journal; `event_seq` is the latest entry's number.
+    `acted_at` is the holder's latest act; `paused_at` is set while the holder has left (the bookmark).
     """
 
     version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
@@ -29,6 +30,8 @@ class Execution(models.Model):
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     holder = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    acted_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     event_seq = models.PositiveIntegerField(default=0)
 

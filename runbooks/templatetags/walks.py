@@ -22,6 +22,12 @@ def run_url(execution: Execution, view: str, run: int) -> str:
 
 
 @register.simple_tag
+def baton_url(execution: Execution, asked: int) -> str:
+    """Where a request for the baton is answered."""
+    return addresses.of_walk(execution, "walk_baton", asked=asked)
+
+
+@register.simple_tag
 def room_url(execution: Execution) -> str:
     """The page around the walk."""
     return addresses.of_room(execution)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -134,21 +134,9 @@ def viewed(request: HtmxRequest, execution: int, position: int, number: int | No
 
 @require_POST
 @access.needs("run_commands")
-def take_over(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
-    """Take the baton: from now on this person runs, the others read."""
-    opened = act_on(request, number, execution, _position(request))
-    try:
-        executions.take_over(execution=opened.execution, by=request.user)
-    except REFUSALS as error:
-        return walking.whole(request, walking.refused(opened, error), status=409)
-    return walking.whole(request, walking.again(opened))
-
-
-@require_POST
-@access.needs("run_commands")
 def complete(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
     """Say that the runbook is done; what was skipped or failed is listed with it."""
-    opened = act_on(request, number, execution, _position(request))
+    opened = act_on(request, number, execution, walking.sent_position(request))
     try:
         executions.complete(execution=opened.execution, by=request.user)
     except REFUSALS as error:
@@ -177,10 +165,3 @@ def _reload(request: HtmxRequest, opened: Walk) -> HttpResponse:
     if not request.htmx:
         return redirect(url)
     return HttpResponse(status=204, headers={"HX-Redirect": url})
-
-
-def _position(request: HttpRequest) -> int:
-    value = request.POST.get("position", "0")
-    if not value.isdecimal() or len(value) > 6:
-        raise Http404("This runbook has no such step.")
-    return int(value)

@@ -15,7 +15,7 @@ from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
-from runbooks import addresses, crossings, needed, output, page_queries, runner, step_views, variables, walk
+from runbooks import addresses, baton, crossings, needed, output, page_queries, runner, step_views, variables, walk
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -25,6 +25,8 @@ from runbooks.views.viewer import Viewer, viewer
 # How much of an output is compared with what was expected.
 JUDGED_BYTES = 65_536
 _ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED}
+# What an act may have changed of an execution.
+_MOVING = ["status", "holder", "values", "position", "ended_at", "acted_at", "paused_at"]
 # Every way in which the writers refuse an act with a sentence for a person.
 REFUSALS = (Refused, IllegalMove, NotAllowed)
 
@@ -158,7 +160,13 @@ class Walk:
 
     @cached_property
     def tokens(self) -> dict[str, str]:
-        return step_views.tokens(self.step, self.runs, may_act=self.may_act)
+        marks = step_views.tokens(self.step, self.runs, may_act=self.may_act)
+        return marks | {"baton": step_views.mark(self.baton.mark)}
+
+    @cached_property
+    def baton(self) -> baton.Standing:
+        """Who has the baton, and who asks for it."""
+        return baton.standing(self.execution, self.user)
 
     @property
     def token(self) -> str:
@@ -279,6 +287,14 @@ def act_on(request: HttpRequest, number: int | None, execution: int, position: i
     return opened
 
 
+def sent_position(request: HttpRequest) -> int:
+    """The step that the form of an act on the whole walk was shown with."""
+    value = request.POST.get("position", "0")
+    if not value.isdecimal() or len(value) > 6:
+        raise Http404("This runbook has no such step.")
+    return int(value)
+
+
 def user_of(request: HttpRequest) -> User:
     """The person behind a request that passed sign-in."""
     assert isinstance(request.user, User)  # LoginRequiredMiddleware let it pass
@@ -350,13 +366,13 @@ def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
         refused_at=at,
         page=opened.page,
     )
-    fresh.execution.refresh_from_db(fields=["status", "holder", "values", "position"])
+    fresh.execution.refresh_from_db(fields=_MOVING)
     return fresh
 
 
 def again(opened: Walk, position: int | None = None) -> Walk:
     """The execution read anew after an act, opened at `position`."""
-    opened.execution.refresh_from_db(fields=["status", "holder", "values", "position", "ended_at"])
+    opened.execution.refresh_from_db(fields=_MOVING)
     return Walk(
         user=opened.user,
         execution=opened.execution,

@@ -35,6 +35,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "ErrorCode": ("runbooks.importing",),
     "Match": ("runbooks.matching",),
     "Execution": ("runbooks.executions", "runbooks.journal"),
+    "BatonRequest": ("runbooks.baton",),
     "JournalEntry": ("runbooks.journal",),
     "StepRun": ("runbooks.executions",),
     "CommandRun": (
