@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 MODULES = [
     "checks.scheduler",
     "runbooks.matching",
+    "incidents.handover",
     "incidents.escalation",
     "incidents.outbox",
     "runbooks.reaper",

@@ -12,9 +12,9 @@ from erpops import access, clock
 from erpops.htmx import Need
 from incidents import status
 from incidents.access import visible_incidents
-from incidents.choices import EscalationState, IncidentStatus, ReviewStatus, RoleName, Severity
-from incidents.models import Incident, IncidentRole, PostMortem
-from incidents.queries import IncidentRow, prepared
+from incidents.choices import EscalationState, HandoverStatus, IncidentStatus, ReviewStatus, RoleName, Severity
+from incidents.models import Handover, Incident, IncidentRole, PostMortem
+from incidents.queries import IncidentRow, name_of, prepared
 
 # More open incidents than this and the list is for the incidents page.
 LIMIT = 100
@@ -80,6 +80,24 @@ def _where(incident: Incident) -> str:
     if incident.is_drill:
         words.append("drill")
     return " · ".join(words)
+
+
+def handovers(user: User) -> list[Need]:
+    """Incidents that somebody wants me to take."""
+    offered = Handover.objects.filter(receiver=user, status=HandoverStatus.OFFERED)
+    mine = offered.filter(incident__in=visible_incidents(user)).exclude(incident__status=IncidentStatus.RESOLVED)
+    related = ("incident__environment", "incident__service", "giver")
+    return [
+        _need(
+            found.incident,
+            15,
+            "Accept the handover",
+            since=found.offered_at,
+            url=reverse("room_handover", args=[found.incident_id]),
+            detail=f"from {name_of(found.giver)} · {_where(found.incident)}",
+        )
+        for found in mine.select_related(*related)[:20]
+    ]
 
 
 def stakeholders(user: User) -> list[Need]:

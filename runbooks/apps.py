@@ -15,8 +15,9 @@ class RunbooksConfig(AppConfig):
         from erpops import beats, sse
         from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
+        from incidents import handover
         from incidents.room import Panel, panels
-        from runbooks import bootstrap, containment, needed, output, procedures, reaper, variables
+        from runbooks import baton, bootstrap, containment, handing, needed, output, procedures, reaper, variables
         from runbooks import needs as waiting
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
@@ -44,7 +45,8 @@ class RunbooksConfig(AppConfig):
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
         needs.add("batons", waiting.batons)
-        needs.add("bookmarks", waiting.bookmarks)
+        handover.belongings.add("batons", handover.Belonging(baton.held, baton.hand_on))
+        handover.facts.add("walks", handing.facts)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 
 from erpops import clock
 from erpops.clock import Now, seconds
@@ -33,7 +34,7 @@ REQUEST = Machine({B.WAITING: {B.GIVEN, B.KEPT, B.WITHDRAWN, B.LAPSED}})
 class Standing:
     """Who has the baton, for the eyes of one person.
 
-    `free_at` is when it may be taken without asking (in the past: now); `free_because` says why it is free already.
+    `free_at` is when it may be taken without asking (in the past: now); `free_because` says why others need not ask.
     `asked` waits for an answer; `answer` is the holder's latest word to this person, while it is fresh.
     """
 
@@ -67,7 +68,8 @@ def standing(execution: Execution, user: User) -> Standing:
     answer = mine if mine is not None and mine.status == B.KEPT and fresh else None
     idle = execution.status == ExecutionStatus.ACTIVE and free_at < now
     left_s = max(1, int((free_at - now).total_seconds()) + 1)
-    return Standing(execution, free_at, _why_free(execution, now), asked, answer, idle, execution.paused_at, left_s)
+    why = "" if execution.holder_id == user.pk else _why_free(execution, now)
+    return Standing(execution, free_at, why, asked, answer, idle, execution.paused_at, left_s)
 
 
 def take_over(*, execution: Execution, by: User) -> bool:
@@ -123,16 +125,17 @@ def withdraw(*, request: BatonRequest, by: User) -> None:
             executions.tell(execution, "execution.baton_withdrawn", said, by, noise=True)
 
 
-def hand_on(*, incident: Incident, giver: User, receiver: User) -> list[str]:
-    """Every baton of `giver` in the incident goes to `receiver`, as part of a handover; the runbooks' titles."""
-    moved = []
-    held = Execution.objects.filter(incident=incident, holder=giver, status=ExecutionStatus.ACTIVE)
-    for execution in held.select_related("version__runbook", "environment", "incident").order_by("pk"):
+def held(incident: Incident, user: User) -> list[str]:
+    """The batons of `user` in the incident, in words."""
+    return [f"the baton of {walk.version.runbook.title}" for walk in _held(incident, user)]
+
+
+def hand_on(incident: Incident, giver: User, receiver: User) -> None:
+    """Every baton of `giver` in the incident goes to `receiver`, as part of a handover."""
+    for execution in _held(incident, giver):
         if may_operate(receiver, execution.environment):
             executions.take_over(execution=execution, by=receiver)
             _lapse(execution, receiver)
-            moved.append(execution.version.runbook.title)
-    return moved
 
 
 def _why_free(execution: Execution, now: datetime) -> str:
@@ -166,6 +169,11 @@ def _locked(execution: Execution) -> Execution:
     if locked.status != ExecutionStatus.ACTIVE:
         raise Refused("This walk has ended, so there is no baton to take.")
     return locked
+
+
+def _held(incident: Incident, user: User) -> QuerySet[Execution]:
+    walks = Execution.objects.filter(incident=incident, holder=user, status=ExecutionStatus.ACTIVE)
+    return walks.select_related("version__runbook", "environment", "incident").order_by("pk")
 
 
 def _waiting(execution: Execution) -> BatonRequest | None:

@@ -1,9 +1,10 @@
 """What of the runbooks waits for a person: the Now page's part. The ranks are listed in `incidents.needs`."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from erpops import access
 from erpops.clock import Now
@@ -12,44 +13,29 @@ from runbooks import addresses
 from runbooks.access import visible_executions
 from runbooks.baton import IDLE_S
 from runbooks.choices import BatonStatus, ExecutionStatus
-from runbooks.models import Execution
+from runbooks.models import BatonRequest, Execution
 
 _ASKED, _LEFT = 25, 42
 MOST = 20
 
 
 def batons(user: User) -> list[Need]:
-    """Somebody asks for a baton that I hold."""
-    asked = _held(user).filter(baton_requests__status=BatonStatus.WAITING)
-    found = asked.values_list("pk", "baton_requests__by__username", "baton_requests__asked_at")
-    by_id = {pk: (who, since) for pk, who, since in found[:MOST]}
-    return [
-        Need(
-            _ASKED,
-            "Answer",
-            f"{by_id[walk.pk][0]} asks for the baton of {walk.version.runbook.title}",
-            addresses.of_walk(walk, "walk_step", position=walk.position),
-            detail=_where(walk),
-            since=by_id[walk.pk][1],
-        )
-        for walk in (_held(user).filter(pk__in=by_id) if by_id else [])
-    ]
-
-
-def bookmarks(user: User) -> list[Need]:
-    """Walks that I hold and have left, or have not touched for a while."""
+    """Walks that I hold: somebody asks for the baton, or I have left them, or not touched them for a while."""
+    waiting = BatonRequest.objects.filter(execution=OuterRef("pk"), status=BatonStatus.WAITING)
+    walks = _held(user).annotate(
+        asked_by=Subquery(waiting.values("by__username")[:1]), asked_at=Subquery(waiting.values("asked_at")[:1])
+    )
     left = Q(paused_at__isnull=False) | Q(acted_at__lt=Now() - timedelta(seconds=IDLE_S))
-    return [
-        Need(
-            _LEFT,
-            "Go on",
-            walk.version.runbook.title,
-            addresses.of_walk(walk, "walk_step", position=walk.position),
-            detail=f"Paused at step {walk.position + 1} · {_where(walk)}",
-            since=walk.paused_at or walk.acted_at,
-        )
-        for walk in _held(user).filter(left)[:MOST]
-    ]
+    return [_need(walk) for walk in walks.filter(left | Q(asked_by__isnull=False))[:MOST]]
+
+
+def _need(walk: Any) -> Need:
+    title, url = walk.version.runbook.title, addresses.of_walk(walk, "walk_step", position=walk.position)
+    if walk.asked_by:
+        asks = f"{walk.asked_by} asks for the baton of {title}"
+        return Need(_ASKED, "Answer", asks, url, detail=_where(walk), since=walk.asked_at)
+    paused = f"Paused at step {walk.position + 1} · {_where(walk)}"
+    return Need(_LEFT, "Go on", title, url, detail=paused, since=walk.paused_at or walk.acted_at)
 
 
 def _held(user: User) -> QuerySet[Execution]:

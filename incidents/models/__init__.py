@@ -16,6 +16,7 @@ from incidents.models.grants import (
     IncidentGroupGrant,
     IncidentUserGrant,
 )
+from incidents.models.handover import Handover
 from incidents.models.incident import Incident, IncidentRole, TimelineEvent
 from incidents.models.places import Environment, Service
 from incidents.models.review import FollowUp, PostMortem, StatusUpdate
@@ -31,6 +32,7 @@ __all__ = [
     "Escalation",
     "EscalationPolicy",
     "FollowUp",
+    "Handover",
     "Incident",
     "IncidentGroupGrant",
     "IncidentRole",

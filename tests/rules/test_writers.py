@@ -12,6 +12,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "Environment": ("incidents.environments", "incidents.bootstrap"),
     "TimelineEvent": ("incidents.timeline",),
     "Incident": ("incidents.lifecycle", "incidents.timeline", "incidents.status"),
+    "Handover": ("incidents.handover",),
     "IncidentRole": ("incidents.lifecycle",),
     "Delivery": ("incidents.intake",),
     "Alert": ("incidents.intake",),

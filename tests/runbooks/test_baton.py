@@ -95,20 +95,20 @@ def test_who_has_gone_is_not_asked(place: Walk, other: User, gone: str) -> None:
 
 
 def test_leaving_drops_a_bookmark_that_the_next_act_takes_away(place: Walk) -> None:
-    assert needs.bookmarks(place.user) == []
+    assert needs.batons(place.user) == []
     executions.pause(execution=place.execution, by=place.user)
-    [bookmark] = needs.bookmarks(place.user)
+    [bookmark] = needs.batons(place.user)
     assert bookmark.verb == "Go on"
     assert bookmark.detail.startswith("Paused at step 1")
     assert bookmark.url.endswith("/step/0/")
     assert place.incident.events.last().text == "paused the runbook Test at step 1"  # type: ignore[union-attr]
     executions.go_to(step_run=place.step(), by=place.user)
-    assert needs.bookmarks(place.user) == []
+    assert needs.batons(place.user) == []
 
 
 def test_a_walk_that_nobody_touched_for_two_minutes_is_a_bookmark_too(place: Walk, clock: Clock) -> None:
     clock.advance(minutes=3)
-    [bookmark] = needs.bookmarks(place.user)
+    [bookmark] = needs.batons(place.user)
     assert bookmark.since is not None
 
 
