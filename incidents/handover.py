@@ -86,7 +86,8 @@ def receivers(incident: Incident, giver: User) -> list[User]:
 def prefilled(incident: Incident) -> dict[str, str]:
     """What is known of each part."""
     now = clock.now()
-    lasts = duration((now - incident.started_at).total_seconds() // 60 * 60)
+    minutes_s = (now - incident.started_at).total_seconds() // 60 * 60
+    lasts = duration(minutes_s) if minutes_s else "less than a minute"
     lines: dict[str, list[str]] = {name: [] for name in PARTS}
     lines["state"].append(f"{incident.severity}, {incident.get_status_display().lower()}, for {lasts}.")
     if incident.impact:

@@ -34,6 +34,7 @@ def facts(incident: Incident) -> Mapping[str, list[str]]:
     for run in runs.filter(status__in=executions.LIVE_RUNS).order_by("pk"):
         since = f" since {run.started_at:%H:%M} UTC" if run.started_at else ", not started yet"
         found["running"].append(f"`{runner.short(run.text)}`{since}, asked for by {name_of(run.requested_by)}")
+    found["running"] = found["running"] or ["None."]
     latest = {(run.step_run_id, run.command): run for run in runs.order_by("pk")}
     for run in latest.values():
         if word := _DOUBTFUL.get(RunStatus(run.status)):

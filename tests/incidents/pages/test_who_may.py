@@ -53,7 +53,15 @@ ROUTES: dict[str, tuple[str, str, dict[str, str]]] = {
     "person_add": ("post", "edit_people", {"username": "new", "roles": "operator"}),
 }
 # Posts a drill over HTTP, need rows of their own, or are for everybody who is signed in.
-ELSEWHERE = {"drill", "source_rotate", "source_enable", "follow_up_done", "handover_answer", "person_roles", "person_active"}
+ELSEWHERE = {
+    "drill",
+    "source_rotate",
+    "source_enable",
+    "follow_up_done",
+    "handover_answer",
+    "person_roles",
+    "person_active",
+}
 ELSEWHERE |= {"environment_edit", "person_password", "own_password", "healthz", "theme", "login", "logout"}
 OF_AN_INCIDENT = [name for name in ROUTES if name.startswith(("room", "review_", "follow_up", "acknow"))] + ["review"]
 

@@ -1,0 +1,101 @@
+"""Two operators on one walk, each in a browser: both see every act within a second."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, StorageState, expect
+
+from tests.browser import colleagues
+from tests.browser.conftest import axe_violations
+from tests.stack import Stack
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def desks(
+    chromium: Browser, shared_console: Stack, signed_in: StorageState, tmp_path: Path
+) -> Iterator[tuple[Page, Page]]:
+    """The admin, who holds the baton of a new walk, and another operator; both look at its first step, live."""
+    colleagues.shelve(shared_console, tmp_path)
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def sit_down(state: StorageState) -> BrowserContext:
+        context = chromium.new_context(
+            base_url=shared_console.url, storage_state=state, viewport={"width": 1280, "height": 900}
+        )
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        return context
+
+    mine = sit_down(signed_in)
+    theirs = sit_down(colleagues.hire(chromium, shared_console, mine, "Rina Hartono"))
+    walk = colleagues.walked(mine, "Two at one walk")
+    pages = mine.new_page(), theirs.new_page()
+    for page in pages:
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{walk}step/0/")
+        colleagues.live(page)
+    yield pages
+    for context in contexts:
+        context.close()
+    assert errors == []
+
+
+# Resolves with the moment at which the element first shows the text (an empty one: at which it is there at all).
+WATCH = """([selector, text]) => {
+  window.seen = new Promise((resolve) => {
+    const there = () => [...document.querySelectorAll(selector)].some((each) => each.textContent.includes(text));
+    const look = () => there() && (resolve(Date.now()), observer.disconnect());
+    const observer = new MutationObserver(look);
+    observer.observe(document.body, {childList: true, subtree: true, characterData: true, attributes: true});
+    look();
+  });
+}"""
+
+
+def took(act: Locator, *signs: tuple[Page, str, str]) -> float:
+    """Seconds from before a click until the last screen shows what it should."""
+    for page, selector, text in signs:
+        page.evaluate(WATCH, [selector, text])
+    began = time.time() * 1000
+    act.click()
+    return max(float(page.evaluate("seen")) - began for page, _, _ in signs) / 1000
+
+
+def test_both_screens_show_every_act_within_a_second(desks: tuple[Page, Page]) -> None:
+    mine, theirs = desks
+    seen: dict[str, float] = {}
+    mine.locator("#id_text").fill("found it")
+    note = mine.get_by_role("button", name="Add note")
+    seen["a note"] = took(note, (mine, "#timeline", "found it"), (theirs, "#timeline", "found it"))
+    seen["asking for the baton"] = took(
+        theirs.locator("#take-over"), (mine, "#walk-baton", "Rina Hartono asks"), (theirs, "#walk-baton", "You asked")
+    )
+    assert axe_violations(mine) == axe_violations(theirs) == []
+    mine.locator("#baton-word").fill("one more step")
+    seen["keeping it"] = took(mine.locator("#baton-keep"), (theirs, "#walk-baton", "one more step"))
+    theirs.locator("#take-over").click()
+    give = mine.locator("#baton-give")
+    expect(give).to_be_visible()
+    mine.wait_for_timeout(450)
+    seen["handing it over"] = took(give, (theirs, ".walk-tools", "You"), (mine, ".walk-tools", "Rina Hartono"))
+    run = theirs.locator("button#run-0")
+    until_there_is_a_worker(theirs)
+    seen["running a command"] = took(run, (mine, "#stop-0, #act-0 .state-word", ""), (theirs, "#stop-0", "Stop"))
+    seen["stopping it"] = took(theirs.locator("#stop-0"), (mine, "#act-0", "Stopping"), (theirs, "#act-0", "Stopping"))
+    assert {what: seconds for what, seconds in seen.items() if seconds >= 1.0} == {}
+
+
+def until_there_is_a_worker(page: Page) -> None:
+    """A fresh console's worker needs a moment; without one nothing runs."""
+    other = page.context.new_page()
+    for _ in range(120):
+        other.goto("/")
+        if other.get_by_text("Worker runs").is_visible():
+            return other.close()
+        other.wait_for_timeout(500)
+    raise AssertionError("no worker started")
