@@ -19,6 +19,7 @@ class TargetKind(TextChoices):
     REDIS = "redis", "Redis or Valkey"
     SSH = "ssh", "SSH host"
     DOCKER = "docker", "Docker engine"
+    COMPOSE = "compose", "Compose project"
     KUBERNETES = "kubernetes", "Kubernetes cluster"
     PROMETHEUS = "prometheus", "Prometheus"
     ALERTMANAGER = "alertmanager", "Alertmanager"

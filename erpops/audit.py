@@ -12,19 +12,19 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connection, transaction
 
-from erpops import clock
+from erpops.clock import Now
 from erpops.models import AuditEntry
 
 
-def record(*, action: str, target: str, by: AbstractBaseUser | None = None, **details: Any) -> AuditEntry:
+def record(*, action: str, target: str, by: AbstractBaseUser | None = None, **details: Any) -> None:
     """Append one entry. `action` is dotted (`incident.acknowledge`), `target` names a thing (`incident:204`).
 
     Without `by` the act is erpops's own. Must be called inside `transaction.atomic`.
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("An audit entry belongs to the transaction of its act.")
-    return AuditEntry.objects.create(
-        at=clock.now(),
+    AuditEntry.objects.create(
+        at=Now(),
         actor=by.get_username() if by else "erpops",
         action=action,
         target=target,

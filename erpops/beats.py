@@ -6,7 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+from django.db.models.fields.json import KeyTransform
+
 from erpops import claims, clock
+from erpops.clock import Now
 from erpops.models import ProcessBeat
 from erpops.registry import Registry
 
@@ -45,7 +49,20 @@ def facts_of(queues: list[str]) -> dict[str, Any]:
 
 def alive(role: str) -> list[ProcessBeat]:
     """The processes of `role` that beat lately."""
-    return list(ProcessBeat.objects.filter(role=role, seen_at__gt=clock.now() - clock.seconds(ALIVE_S)))
+    return list(_alive(role))
+
+
+def served_queues() -> set[str]:
+    """The queues that a living worker listens to."""
+    return {queue for queues in _alive("worker").values_list("queues", flat=True) for queue in queues}
+
+
+def told(queue: str, *path: str) -> list[Any]:
+    """What each living worker that listens to `queue` told at `path` of its facts; None where it told nothing."""
+    fact: Any = "info"
+    for name in path:
+        fact = KeyTransform(name, fact)
+    return list(_alive("worker").filter(queues__contains=[queue]).values_list(fact, flat=True))
 
 
 def last_seen() -> datetime | None:
@@ -53,11 +70,10 @@ def last_seen() -> datetime | None:
     return ProcessBeat.objects.order_by("-seen_at").values_list("seen_at", flat=True).first()
 
 
-def served_queues() -> set[str]:
-    """The queues that a living worker listens to."""
-    return {queue for worker in alive("worker") for queue in worker.queues}
-
-
 def forget_old() -> int:
     """Drop the beats of processes that are long gone; how many."""
-    return ProcessBeat.objects.filter(seen_at__lt=clock.now() - clock.seconds(FORGET_S)).delete()[0]
+    return ProcessBeat.objects.filter(seen_at__lt=Now() - clock.seconds(FORGET_S)).delete()[0]
+
+
+def _alive(role: str) -> QuerySet[ProcessBeat]:
+    return ProcessBeat.objects.filter(role=role, seen_at__gt=Now() - clock.seconds(ALIVE_S))

@@ -1,9 +1,12 @@
 """Celery carries ids from the web and the engine to workers. Nothing is remembered here: rows are."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import task_prerun
 from django.conf import settings
+from django.db import connections
 from kombu.transport import redis
 
 # Giving back messages while a broken connection is closed ends the worker for good (it has no address any more by
@@ -38,7 +41,16 @@ app.conf.update(
         "interval_start": 0,
     },
     task_publish_retry=False,
+    # Celery would close the database's connection before and after each task; `_fresh_connection` looks at it instead.
+    CELERY_DB_REUSE_MAX=2**31,
     task_default_queue="checks",
     imports=("checks.tasks", "runbooks.tasks"),
     timezone="UTC",
 )
+
+
+@task_prerun.connect
+def _fresh_connection(**_: Any) -> None:
+    """A connection that broke since the last task is opened anew at its first use."""
+    for connection in connections.all(initialized_only=True):
+        connection.close_if_unusable_or_obsolete()

@@ -21,7 +21,8 @@ from django.contrib.auth import get_user
 
 from erpops import sse
 from erpops.doors import Receive, Scope, Send, answer
-from erpops.sse import Message, Topic, feeds, frame, in_thread, piece, reset
+from erpops.sse import Said, Topic, feeds, frame, in_thread, piece, reset
+from erpops.wire import EXTENSION, Wire
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     elif guard.count(user_id) >= STREAMS_PER_USER:
         await answer(send, 429, b'{"error":"Too many open pages; close some."}', headers=[(b"retry-after", b"10")])
     else:
-        stream = Stream(session, user_id, known, receive, send)
+        stream = Stream(session, user_id, known, receive, send, wire=scope.get("extensions", {}).get(EXTENSION))
         guard.add(stream)
         try:
             await stream.run(forgotten=[name for name, cursor in asked.items() if cursor > known[name]])
@@ -58,8 +59,11 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
 class Stream:
     """One client: replay, wait, ping. What happens while it waits is written by the hub itself (`offer`)."""
 
-    def __init__(self, session: str, user_id: int, cursors: dict[str, int], receive: Receive, send: Send) -> None:
+    def __init__(
+        self, session: str, user_id: int, cursors: dict[str, int], receive: Receive, send: Send, *, wire: Wire | None
+    ) -> None:
         self.session, self.user_id, self.cursors = session, user_id, cursors
+        self._wire = wire
         self.checked_at = time.monotonic()
         self._receive, self._send = receive, send
         self._bell = asyncio.Event()
@@ -71,15 +75,22 @@ class Stream:
         """Look for something new."""
         self._bell.set()
 
-    def offer(self, topic: str, *, after: int, upto: int, message: Message) -> None:
+    def offer(self, topic: str, after: int, upto: int, said: Said) -> None:
         """Write it at once if this stream waits and lacks nothing else: with a thousand of them, waking
         each one's task would take longer than the writing. Whatever is in the way is left to the task."""
         if not self._waits or self._gone or self.cursors[topic] != after:
             self._bell.set()
-            return
+        elif self._wire is None:
+            self._begin_to_send(topic, upto, said)
+        elif self._wire.write(said.chunk):
+            self.cursors[topic] = upto
+        else:
+            self._bell.set()
+
+    def _begin_to_send(self, topic: str, upto: int, said: Said) -> None:
         self.cursors[topic] = upto
         try:
-            self._rest = begun(self._send(message))
+            self._rest = begun(self._send(said.message))
         except Exception:
             logger.exception("A live stream could not be written to")
             self.revoke()

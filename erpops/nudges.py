@@ -1,6 +1,7 @@
 """Doorbells over Redis: "look again at this topic". Losing one costs a poll, never an effect."""
 
 import logging
+import os
 import threading
 import time
 from functools import lru_cache
@@ -19,6 +20,10 @@ _quiet = threading.local()
 @lru_cache(maxsize=1)
 def _client() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.5, socket_connect_timeout=0.5)
+
+
+# A pool that was forked while another thread held its lock would hold it for ever.
+os.register_at_fork(after_in_child=_client.cache_clear)
 
 
 def nudge(topic: str) -> None:

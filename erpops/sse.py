@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import connection
 from redis.exceptions import RedisError
 
-from erpops import clock, nudges
+from erpops import clock, nudges, wire
 from erpops.registry import Registry
 
 logger = logging.getLogger(__name__)
@@ -106,13 +106,23 @@ class StateFeed:
         return [changed(self._topic, version)] if version > cursor else []
 
 
+class Said:
+    """What a topic says, framed once for all who hear it."""
+
+    __slots__ = ("chunk", "message")
+
+    def __init__(self, body: bytes) -> None:
+        self.message: Message = {"type": "http.response.body", "body": body, "more_body": True}
+        self.chunk = wire.chunk(body)
+
+
 class Watcher(Protocol):
     """Who watches topics. Called from the hub's loop: neither waits, and neither fails."""
 
     def wake(self) -> None:
         """There may be something new, or the hub stops."""
 
-    def offer(self, topic: str, *, after: int, upto: int, message: Message) -> None:
+    def offer(self, topic: str, after: int, upto: int, said: Said) -> None:
         """What `topic` says after cursor `after` up to cursor `upto`, ready to be sent; it may be left for later."""
 
 
@@ -229,11 +239,12 @@ class Hub:
                 after = topic.head
                 topic.extend(frames)
                 body, upto = piece(frames)
-                message: Message = {"type": "http.response.body", "body": body, "more_body": True}
+                said = Said(body)
                 for watcher in topic.watchers:
-                    watcher.offer(topic.name, after=after, upto=upto, message=message)
-                    if upto != topic.head:
-                        # What did not fit into one piece is for the watcher to fetch.
+                    watcher.offer(topic.name, after, upto, said)
+                if upto != topic.head:
+                    # What did not fit into one piece is for the watchers to fetch.
+                    for watcher in topic.watchers:
                         watcher.wake()
 
     def refresh_soon(self, topic: Topic) -> None:

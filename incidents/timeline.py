@@ -5,11 +5,11 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models import F
 
-from erpops import clock
 from erpops.nudges import nudge
 from incidents.models import Incident, TimelineEvent
+
+_NEXT = "UPDATE incidents_incident SET event_seq = event_seq + 1 WHERE id = %s RETURNING event_seq, now()"
 
 
 def add(
@@ -29,10 +29,10 @@ def add(
     """
     if not connection.in_atomic_block:
         raise transaction.TransactionManagementError("A timeline event belongs to the transaction of its change.")
-    Incident.objects.filter(pk=incident.pk).update(event_seq=F("event_seq") + 1)
-    seq = Incident.objects.values_list("event_seq", flat=True).get(pk=incident.pk)
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT, [incident.pk])
+        seq, now = cursor.fetchone()
     incident.event_seq = seq
-    now = clock.now()
     event = TimelineEvent.objects.create(
         incident=incident,
         seq=seq,

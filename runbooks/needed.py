@@ -85,7 +85,16 @@ def _programs(place: Environment) -> list[str] | None:
 
 def programs_there(queue: str) -> frozenset[str] | None:
     """What the workers of `queue` have, together; None when no worker said so yet."""
-    told = [worker.info.get("programs", {}).get(queue) for worker in beats.alive("worker") if queue in worker.queues]
+    return together(told_there(queue))
+
+
+def told_there(queue: str) -> list[list[str] | None]:
+    """The programs of each worker that serves `queue`, None for one that does not know; empty if none serves it."""
+    return beats.told(queue, "programs", queue)
+
+
+def together(told: list[list[str] | None]) -> frozenset[str] | None:
+    """What these workers have between them; None when none of them knows."""
     known = [names for names in told if names is not None]
     return frozenset(name for names in known for name in names) if known else None
 

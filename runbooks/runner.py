@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
-from erpops import beats, claims
+from erpops import claims
 from erpops.clock import Now, seconds
 from erpops.failpoints import failpoint
 from erpops.nudges import nudge
@@ -93,8 +93,9 @@ def request(
     if waits and not units.may_wait(compiled):
         raise Refused("Only what reads, ends, and says what to expect can be waited for.", code="risk")
     used = secret_values.restored(execution.values if values is None else values, execution.values)
-    bound, used = _bind(compiled, used, execution.environment)
-    _require_runnable(compiled, execution.environment)
+    provided = variables.of(execution.environment)
+    bound, used = _bind(compiled, used, set(provided.values))
+    _require_runnable(compiled, provided, queue_of(execution.environment))
     try:
         with transaction.atomic():
             asked = _Asked(compiled, bound.script, used, waits)
@@ -140,7 +141,7 @@ def recheck(run: CommandRun) -> Bound:
     """What is about to be executed, derived anew from the immutable version; refused if it is not what was asked."""
     step_run = run.step_run
     compiled = _command(step_run, run.command)
-    bound, used = _bind(compiled, run.values, step_run.execution.environment)
+    bound, used = _bind(compiled, run.values, provided_names(step_run.execution.environment))
     digest = _digest(step_run, run.command, bound.script, used, run.queue, waits=run.waits)
     if digest != run.digest or bound.script != run.script:
         raise Refused("What would be executed is not what was confirmed, so nothing was started.", code="digest")
@@ -339,10 +340,8 @@ def _asked(compiled: Mapping[str, Any], provided: set[str]) -> list[dict[str, An
     return [p for p in compiled["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
 
 
-def _bind(
-    compiled: dict[str, Any], values: Mapping[str, str], environment: Environment
-) -> tuple[Bound, dict[str, str]]:
-    asked = _asked(compiled, provided_names(environment))
+def _bind(compiled: dict[str, Any], values: Mapping[str, str], provided: set[str]) -> tuple[Bound, dict[str, str]]:
+    asked = _asked(compiled, provided)
     values = secret_values.opened(values)
     used = {p["name"]: str(values[p["name"]]) for p in asked if values.get(p["name"])}
     for parameter in asked:
@@ -357,22 +356,20 @@ def _bind(
         raise Refused(str(error), code="risk") from error
 
 
-def _require_runnable(compiled: Mapping[str, Any], environment: Environment) -> None:
-    queue = queue_of(environment)
+def _require_runnable(compiled: Mapping[str, Any], given: variables.Variables, queue: str) -> None:
     if executors.get(compiled["kind"]) is None:
         raise Refused(
             f"erpops does not run {compiled['kind']} text: copy it, run it where it belongs and note what came of it.",
             code="risk",
         )
-    given = variables.of(environment)
     if missing := targeted.lacking(compiled, given.places, given.values):
         raise Refused(missing, code="risk")
-    if queue not in beats.served_queues():
+    if not (there := needed.told_there(queue)):
         raise Refused(
             f"No worker serves {queue}, so nothing was started. Start one with `manage.py worker --queues {queue}`.",
             code="worker",
         )
-    if lacking := needed.lacking(compiled, needed.programs_there(queue)):
+    if lacking := needed.lacking(compiled, needed.together(there)):
         raise Refused(lacking, code="worker")
 
 

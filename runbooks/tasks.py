@@ -24,10 +24,7 @@ logger = logging.getLogger(__name__)
 PATIENCE_S, RETRY_S = 10.0, 0.2
 T = TypeVar("T")
 
-_bells: "queue.Queue[tuple[int, str]]" = queue.Queue(maxsize=1000)
-_ringer: threading.Thread | None = None
-_ringer_pid = 0
-_start = threading.Lock()
+MOST_BELLS = 1000
 
 
 @app.task(name="runbooks.run_command")
@@ -77,36 +74,44 @@ def _patiently(act: Callable[[], T]) -> T:
 def ring(run_id: int, queue_name: str) -> None:
     """Tell a worker to look at an attempt. Returns at once; a broker that is away costs the caller nothing."""
     failpoint("bell.before_ring")
-    if not settings.REDIS_URL:
-        return
-    _ensure_ringer()
-    try:
-        _bells.put_nowait((run_id, queue_name))
-    except queue.Full:
-        logger.warning("No doorbell for run %s: too many are waiting. The engine rings again.", run_id)
+    if settings.REDIS_URL:
+        _ringer.ring(run_id, queue_name)
 
 
-def _ensure_ringer() -> None:
+class _Ringer:
     """One thread per process: it holds the broker connection, whose time-outs nobody else should wait for."""
-    global _ringer, _ringer_pid
-    with _start:
-        if _ringer is None or not _ringer.is_alive() or _ringer_pid != os.getpid():
-            _ringer, _ringer_pid = threading.Thread(target=_ring_for_ever, daemon=True, name="doorbell"), os.getpid()
-            _ringer.start()
 
+    def __init__(self) -> None:
+        self.renew()
 
-def _ring_for_ever() -> None:
-    connection: Any = None
-    while True:
-        run_id, queue_name = _bells.get()
+    def renew(self) -> None:
+        """In a forked process no thread rings, and a lock may have been held while it was forked."""
+        self._bells: queue.Queue[tuple[int, str]] = queue.Queue(maxsize=MOST_BELLS)
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def ring(self, run_id: int, queue_name: str) -> None:
+        with self._start:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._ring_for_ever, daemon=True, name="doorbell")
+                self._thread.start()
         try:
-            connection = connection or _broker()
-            run_command.apply_async(args=[run_id], queue=queue_name, connection=connection, retry=False)
-        except Exception as error:  # whatever the broker's client raises: the row is queued, the engine rings again
-            logger.warning("No doorbell for run %s: %s", run_id, error)
-            if connection is not None:
-                connection.release()
-            connection = None
+            self._bells.put_nowait((run_id, queue_name))
+        except queue.Full:
+            logger.warning("No doorbell for run %s: too many are waiting. The engine rings again.", run_id)
+
+    def _ring_for_ever(self) -> None:
+        connection: Any = None
+        while True:
+            run_id, queue_name = self._bells.get()
+            try:
+                connection = connection or _broker()
+                run_command.apply_async(args=[run_id], queue=queue_name, connection=connection, retry=False)
+            except Exception as error:  # whatever the broker's client raises: the row is queued, the engine rings again
+                logger.warning("No doorbell for run %s: %s", run_id, error)
+                if connection is not None:
+                    connection.release()
+                connection = None
 
 
 def _broker() -> Any:
@@ -118,3 +123,7 @@ def _broker() -> Any:
         "max_retries": 0,
     }
     return app.connection_for_write(connect_timeout=1, transport_options=options)
+
+
+_ringer = _Ringer()
+os.register_at_fork(after_in_child=_ringer.renew)

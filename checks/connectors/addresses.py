@@ -1,7 +1,8 @@
 """Reading the addresses that people type; a password in one is taken out to where secrets are kept."""
 
+import re
 from collections.abc import Callable, Collection
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit, urlunsplit
 
 from checks.probes.tcp import host_and_port
 
@@ -54,6 +55,15 @@ def engine(text: str) -> tuple[str, str]:
     if parts.scheme == "tcp" and parts.hostname and _port_of(parts):
         return text.strip(), ""
     raise ValueError("Write unix:///var/run/docker.sock, or tcp://host:2376 for an engine with TLS.")
+
+
+def project(text: str) -> tuple[str, str]:
+    """A Compose project: its engine's address and ?project=name."""
+    where, _, query = text.strip().partition("?")
+    name = parse_qs(query).get("project", [""])[0]
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", name):
+        raise ValueError("Name the project behind the engine: unix:///var/run/docker.sock?project=shop.")
+    return f"{engine(where)[0]}?project={name}", ""
 
 
 def _port_of(parts: SplitResult) -> int | None:

@@ -1,4 +1,4 @@
-"""Docker engines: a socket on the worker's machine, or TCP with TLS. Compose projects live on them."""
+"""Docker engines: a socket on the worker's machine, or TCP with TLS."""
 
 import re
 import ssl
@@ -17,14 +17,15 @@ _BLOCK = re.compile(r"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\n?", re.DOTAL
 _NO_KEY = "Paste the client's certificate and its private key, one after the other, as PEM text."
 
 
-def _test(place: Place, timeout_s: float) -> Report:
+def test(place: Place, timeout_s: float) -> Report:
+    """Whether the engine answers, and what runs there."""
     where = place.address
     try:
-        with _client(place, timeout_s) as client:
-            answer = client.get("/version")
+        with client(place, timeout_s) as engine:
+            answer = engine.get("/version")
             answer.raise_for_status()
             said = answer.json()
-            containers = client.get("/containers/json", params={"all": "true"}).json()
+            containers = engine.get("/containers/json", params={"all": "true"}).json()
     except (ssl.SSLError, ValueError):
         return Report(False, "The client's certificate cannot be used.", _NO_KEY)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -34,7 +35,8 @@ def _test(place: Place, timeout_s: float) -> Report:
     return Report(True, f"Docker {said['Version']} answers on {said['Os']}; {len(containers)} containers{more}.")
 
 
-def _client(place: Place, timeout_s: float) -> httpx.Client:
+def client(place: Place, timeout_s: float) -> httpx.Client:
+    """A client of the engine. Raises `ssl.SSLError` or `ValueError` for a certificate that cannot be used."""
     parts = urlsplit(place.address)
     if parts.scheme == "unix":
         transport = httpx.HTTPTransport(uds=parts.path)
@@ -51,7 +53,8 @@ def _client(place: Place, timeout_s: float) -> httpx.Client:
     return httpx.Client(base_url=f"https://{parts.netloc}", verify=context, timeout=timeout_s, trust_env=False)
 
 
-def _hand_over(name: str, place: Place, first: bool) -> Handed:
+def hand_over(name: str, place: Place, first: bool) -> Handed:
+    """What a Docker client needs to reach the engine."""
     if not first:
         return Handed({f"{name.upper().replace('-', '_')}_HOST": place.address})
     values = {"DOCKER_HOST": place.address}
@@ -74,7 +77,7 @@ connectors.add(
         credential="For TCP: the client's certificate and private key as PEM text.",
         trust="For TCP: the certificate of the engine's authority as PEM text.",
         clean=addresses.engine,
-        test=_test,
-        hand_over=_hand_over,
+        test=test,
+        hand_over=hand_over,
     ),
 )

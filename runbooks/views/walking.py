@@ -89,18 +89,25 @@ class Walk:
         return page_queries.steps(self.execution)
 
     @cached_property
+    def surroundings(self) -> tuple[variables.Variables, dict[str, str], frozenset[str] | None]:
+        """What no act on the walk changes: what its environment gives, the alerts' labels, the workers' programs."""
+        environment = self.execution.environment
+        labels = page_queries.alert_labels(self.incident) if self.incident else {}
+        return variables.of(environment), labels, needed.programs_there(runner.queue_of(environment))
+
+    @cached_property
     def step(self) -> step_views.StepView:
-        given = variables.of(self.execution.environment)
+        given, labels, there = self.surroundings
         return step_views.step_view(
             self.execution,
             self.runs,
             position=self.position,
             attempts=page_queries.attempts(self.runs[self.position]),
-            labels=page_queries.alert_labels(self.incident) if self.incident else {},
+            labels=labels,
             provided=frozenset(given.values),
             targets=frozenset(given.places),
             runnable=frozenset(executors),
-            there=needed.programs_there(runner.queue_of(self.execution.environment)),
+            there=there,
             links=crossings.of(self.execution),
         )
 
@@ -358,24 +365,20 @@ def context(opened: Walk) -> dict[str, Any]:
 
 def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
     """The same step with the sentence of the refusal beside its cause: command `at`, or the step."""
-    fresh = Walk(
-        user=opened.user,
-        execution=opened.execution,
-        position=opened.position,
-        refused=str(error),
-        refused_at=at,
-        page=opened.page,
-    )
-    fresh.execution.refresh_from_db(fields=_MOVING)
+    fresh = again(opened)
+    fresh.refused, fresh.refused_at = str(error), at
     return fresh
 
 
 def again(opened: Walk, position: int | None = None) -> Walk:
     """The execution read anew after an act, opened at `position`."""
     opened.execution.refresh_from_db(fields=_MOVING)
-    return Walk(
+    fresh = Walk(
         user=opened.user,
         execution=opened.execution,
         position=opened.position if position is None else position,
         page=opened.page,
     )
+    if "surroundings" in vars(opened):
+        fresh.surroundings = opened.surroundings
+    return fresh

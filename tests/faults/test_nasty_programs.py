@@ -17,7 +17,7 @@ from runbooks import containment, runner, spool, supervisor
 from runbooks.choices import TERMINAL_RUNS
 from runbooks.models import CommandRun
 from tests.runbooks.builders import Walk, command, output_of, walk
-from tests.runbooks.running import in_background, now, until, wait_all_gone
+from tests.runbooks.running import in_background, now, wait_all_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,6 +141,10 @@ def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     return str(request.param)
 
 
+def ended(run: CommandRun) -> bool:
+    return now(run).status in TERMINAL_RUNS
+
+
 def run_all(nasty: Mapping[str, Nasty], most_at_once: int) -> tuple[dict[str, CommandRun], Memory, Walk]:
     """Each of them as a command of one walk, some at a time."""
     place = walk(*[command(one.script) for one in nasty.values()])
@@ -157,7 +161,10 @@ def run_all(nasty: Mapping[str, Nasty], most_at_once: int) -> tuple[dict[str, Co
             threads.append(in_background(waiting.pop(0)))
         memory.look([run.pk for run in runs])
         time.sleep(0.02)
-    until(lambda: all(now(run).status in TERMINAL_RUNS for run in runs), FULL_TIMEOUT_S + GRACE_S)
+    deadline = time.monotonic() + FULL_TIMEOUT_S + GRACE_S
+    while late := {name: now(run).status for name, run in zip(nasty, runs, strict=True) if not ended(run)}:
+        assert time.monotonic() < deadline, f"these have not ended: {late}"
+        time.sleep(0.1)
     return {name: now(run) for name, run in zip(nasty, runs, strict=True)}, memory, place
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from erpops import audit
+from erpops import audit, beats
 from runbooks import containment, reaper, runner, settling, spool, tasks
 from runbooks.models import CommandRun
 from runbooks.standins import launchers
@@ -169,7 +169,7 @@ def test_the_console_environment_finds_its_servers_and_masks_their_passwords() -
     environment = place.execution.environment
     environment.name = "self"
     environment.save(update_fields=["name"])
-    runner.beats.beat(role="worker", queues=["env.self"])
+    beats.beat(role="worker", queues=["env.self"])
     run = run_now(place)
     text = output_of(run).decode()
     assert text.startswith("42\n")
@@ -294,7 +294,7 @@ def test_a_killed_supervisor_leaves_an_unknown_outcome_and_no_process(tmp_path: 
     assert run.status == "outcome_unknown"
     assert place.statuses() == ["failed"]
     assert run.containment == level
-    runner.beats.beat(role="worker", queues=["env.test"])
+    beats.beat(role="worker", queues=["env.test"])
     with pytest.raises(runner.Refused, match="mark it done or not done"):
         runner.request(step_run=place.step(), command=0, by=place.user)
     settling.settle_unknown(run=run, verdict="not_done", by=place.user)

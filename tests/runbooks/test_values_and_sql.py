@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runbooks import runner
+from erpops import beats
 from runbooks.executors import shell
 from runbooks.refusals import Refused
 from tests.runbooks.builders import Walk, command, output_of, walk
@@ -62,7 +62,7 @@ def console() -> Walk:
     environment = place.execution.environment
     environment.name = "self"
     environment.save(update_fields=["name"])
-    runner.beats.beat(role="worker", queues=["env.self"])
+    beats.beat(role="worker", queues=["env.self"])
     return place
 
 

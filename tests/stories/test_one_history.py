@@ -335,6 +335,8 @@ def test_two_people_with_two_tabs_leave_one_legal_history(logged: None, clock: C
             if seed % 3 == 0:
                 # The holder has done nothing for two minutes: the baton is whoever's comes first.
                 Execution.objects.filter(pk=place.execution.pk).update(acted_at=None, started_at="2020-01-01T00:00Z")
+            if seed % 3 == 1:
+                baton.take_over(execution=place.execution, by=other)
             crowd.play(place, seed)
     for walked in Execution.objects.select_related("incident", "started_by"):
         assert walked.incident is not None

@@ -8,7 +8,7 @@ from typing import Any
 import uvicorn
 from django.core.management.base import BaseCommand
 
-from erpops import sse
+from erpops import sse, wire
 
 
 class _Server(uvicorn.Server):
@@ -29,6 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config = uvicorn.Config(
             "erpops.asgi:application",
+            http=wire.Protocol,
             host=options["host"],
             port=options["port"],
             log_config=None,

@@ -111,6 +111,15 @@ class Loki(Speaker):
         self.reply(200, {"status": "success", "data": {"resultType": kind, "result": result, "stats": {}}})
 
 
+class Prometheus(Speaker):
+    """The door of a Prometheus behind a proxy that asks for a password."""
+
+    wanted = ("Basic cmVhZGVyOnMzY3JldC1wYXNz",)
+
+    def answer(self, path: str, params: dict[str, str]) -> None:
+        self.reply(200, {"status": "success", "data": {"resultType": "vector", "result": []}})
+
+
 class Elasticsearch(Speaker):
     """`_search` and a little of the cluster's interface, as Elasticsearch 8 answers them."""
 

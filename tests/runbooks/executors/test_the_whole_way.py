@@ -8,10 +8,21 @@ from django.conf import settings
 
 from checks.choices import TargetKind
 from checks.models import Target
+from erpops.embedded.launch import free_port
 from runbooks import runner
 from runbooks.refusals import Refused
 from tests.runbooks.builders import Walk, command, output_of, walk
-from tests.runbooks.executors.speakers import PASSWORD, TOKEN, USER, Elasticsearch, Loki, Service, speaking
+from tests.runbooks.executors.speakers import (
+    PASSWORD,
+    TOKEN,
+    USER,
+    Elasticsearch,
+    Loki,
+    Prometheus,
+    Service,
+    Speaker,
+    speaking,
+)
 from tests.runbooks.running import begin, ended, run_now, until, wait_all_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -105,6 +116,48 @@ def test_what_waits_for_a_server_is_stopped_at_once(kind: str, text: str, of: Ta
         runner.stop(run=run, by=place.user)
         run = ended(run)
     assert (run.status, run.exit_code) == ("stopped", 143)
+
+
+_QUERIES: list[tuple[str, str, TargetKind, type[Speaker]]] = [
+    ("promql", "up", TargetKind.PROMETHEUS, Prometheus),
+    ("logql", '{app="one"}', TargetKind.LOKI, Loki),
+    ("lucene", "level:ERROR", TargetKind.ELASTIC, Elasticsearch),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "of", "speaker"), _QUERIES)
+def test_a_query_whose_credential_is_wrong_fails_and_says_so(
+    kind: str, text: str, of: TargetKind, speaker: type[Speaker]
+) -> None:
+    place = walk(command(text, kind=kind))
+    with speaking(speaker) as server:
+        target(place, of, server.url, f"{USER}:n0t-the-password")
+        run = run_now(place)
+    assert (run.status, run.exit_code) == ("failed", 22)
+    assert b"refuses the credential" in output_of(run) and b"n0t-the-password" not in output_of(run)
+
+
+@pytest.mark.parametrize(("kind", "text", "of"), [query[:3] for query in _QUERIES])
+def test_a_query_whose_target_is_gone_fails_and_says_so(kind: str, text: str, of: TargetKind) -> None:
+    place = walk(command(text, kind=kind))
+    target(place, of, f"http://127.0.0.1:{free_port()}")
+    run = run_now(place)
+    assert (run.status, run.exit_code) == ("failed", 7)
+    assert b"could not be asked" in output_of(run)
+
+
+@pytest.mark.parametrize(("kind", "text", "of", "speaker"), _QUERIES)
+def test_a_query_that_is_not_answered_in_time_fails_and_says_so(
+    kind: str, text: str, of: TargetKind, speaker: type[Speaker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "READ_LIMIT_S", 3)
+    place = walk(command(text, kind=kind))
+    with speaking(speaker) as server:
+        server.hold.set()
+        target(place, of, server.url)
+        run = run_now(place)
+    assert (run.status, run.exit_code) == ("failed", 28), output_of(run)
+    assert b"No answer from 127.0.0.1 within" in output_of(run)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from checks.connectors import connectors
+from checks.probes import Place
 from tests.peers import until
 from tests.rules.tree import ROOT
 from tests.runbooks.standins.calling import Call, Said, Standins
@@ -200,6 +202,19 @@ def test_compose_finds_a_project_by_its_labels(docker_engine: Engine, here: Call
     assert missing == (1, "", "no such service: nothing\n")
     other = here("docker", "compose", "-f", "other.yml", "ps")
     assert other[0] == 1 and "other.yml" in other[2]
+
+
+def test_a_compose_project_is_a_target_of_its_own(docker_engine: Engine, here: Call) -> None:
+    connector = connectors["compose"]
+    address, _ = connector.clean(f" {docker_engine.url}?project=shop ")
+    assert connector.test(Place(address), 5).said == "Project shop: 1 of 1 containers run."
+    other = connector.test(Place(f"{docker_engine.url}?project=other"), 5)
+    assert not other.ok and "no container of the project other" in other.said and "docker compose ls" in other.next_step
+    given = connector.hand_over("shop-compose", Place(address), True).values
+    assert given == {"DOCKER_HOST": docker_engine.url, "COMPOSE_PROJECT_NAME": "shop"}
+    for wrong in (docker_engine.url, f"{docker_engine.url}?project=a b", "http://host?project=shop"):
+        with pytest.raises(ValueError, match=r"docker\.sock"):
+            connector.clean(wrong)
 
 
 def test_compose_logs_name_their_container(here: Call) -> None:
