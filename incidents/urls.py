@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern] = [
     path("i/declare/similar", declare.similar, name="declare_similar"),
     path("i/<int:number>/", room.room, name="room"),
     path("i/<int:number>/head", room.head, name="room_head"),
+    path("i/<int:number>/here", room.here, name="room_here"),
     path("i/<int:number>/timeline", room.timeline, name="room_timeline"),
     path("i/<int:number>/alerts", room.alerts, name="room_alerts"),
     path("i/<int:number>/acknowledge", room.acknowledge, name="acknowledge"),

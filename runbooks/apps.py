@@ -16,8 +16,19 @@ class RunbooksConfig(AppConfig):
         from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
         from incidents import handover
-        from incidents.room import Panel, panels
-        from runbooks import baton, bootstrap, containment, handing, needed, output, procedures, reaper, variables
+        from incidents.room import Panel, panels, places
+        from runbooks import (
+            baton,
+            bootstrap,
+            containment,
+            handing,
+            needed,
+            onlookers,
+            output,
+            procedures,
+            reaper,
+            variables,
+        )
         from runbooks import needs as waiting
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
         from runbooks.views import room as runbook_room
@@ -47,6 +58,7 @@ class RunbooksConfig(AppConfig):
         needs.add("batons", waiting.batons)
         handover.belongings.add("batons", handover.Belonging(baton.held, baton.hand_on))
         handover.facts.add("walks", handing.facts)
+        places.add("walks", onlookers.in_words)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

@@ -26,6 +26,7 @@ def _walk(below: str) -> list[URLPattern]:
         path(f"{below}/take", baton.take, name="walk_take"),
         path(f"{below}/baton/<int:asked>", baton.answer, name="walk_baton"),
         path(f"{below}/pause", baton.pause, name="walk_pause"),
+        path(f"{below}/here", room.here, name="walk_here"),
         path(f"{below}/complete", room.complete, name="walk_complete"),
         path(f"{below}/abandon", room.abandon, name="walk_abandon"),
         path(f"{below}/output", finding.page, name="walk_output"),

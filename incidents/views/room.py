@@ -17,6 +17,7 @@ from erpops.transitions import IllegalMove
 from incidents import chronicle, lifecycle
 from incidents.access import get_incident_for
 from incidents.choices import IncidentStatus, RoleName
+from incidents.company import company
 from incidents.forms.incident import NoteForm, ReasonForm, SeverityForm
 from incidents.models import Incident
 from incidents.queries import CADENCE, alert_rows, severity_meanings
@@ -83,6 +84,14 @@ def head(request: HtmxRequest, number: int) -> HttpResponse:
     incident = get_incident_for(request.user, number)
     context = {"incident": incident, "standing": standing(incident, request.user)}
     return render(request, "incidents/room/head_live.html", context)
+
+
+@require_GET
+@access.needs("see_console")
+def here(request: HtmxRequest, number: int) -> HttpResponse:
+    """Who else looks at the incident, and where; fetched again whenever somebody comes, moves or goes."""
+    incident = get_incident_for(request.user, number)
+    return render(request, "incidents/room/here.html", {"incident": incident, "people": company(incident)})
 
 
 @require_GET

@@ -122,6 +122,14 @@ def pulse(request: HtmxRequest, execution: int, position: int, number: int | Non
     return response
 
 
+@require_GET
+@access.needs("see_console")
+def here(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
+    """The marks on the rail: who else looks at which step."""
+    opened = fetch(request, number, execution)
+    return render(request, "runbooks/room/_here.html", {"walk": opened})
+
+
 @require_POST
 @access.needs("run_commands")
 def viewed(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:

@@ -15,7 +15,19 @@ from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
-from runbooks import addresses, baton, crossings, needed, output, page_queries, runner, step_views, variables, walk
+from runbooks import (
+    addresses,
+    baton,
+    crossings,
+    needed,
+    onlookers,
+    output,
+    page_queries,
+    runner,
+    step_views,
+    variables,
+    walk,
+)
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -169,6 +181,16 @@ class Walk:
     def tokens(self) -> dict[str, str]:
         marks = step_views.tokens(self.step, self.runs, may_act=self.may_act)
         return marks | {"baton": step_views.mark(self.baton.mark)}
+
+    @property
+    def place(self) -> str:
+        """Where this person is, for others who look at the same incident or procedure."""
+        return onlookers.place_of(self.execution, self.position)
+
+    @cached_property
+    def onlookers(self) -> dict[int, list[str]]:
+        """Who else looks at which step."""
+        return onlookers.of(self.execution, self.user)
 
     @cached_property
     def baton(self) -> baton.Standing:

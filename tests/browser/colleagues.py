@@ -11,8 +11,8 @@ from tests.peers import until
 from tests.stack import Stack
 
 TICKS = 40
-# Seconds between two ticks of the first step, and of the last one.
-QUICK, SLOW = 0.3, 2.5
+# Seconds between two ticks of the first step, and of the last one: what reads has a minute.
+QUICK, SLOW = 0.3, 1.35
 RUNBOOK = f"""# Long watch
 
 **Alert**: `LongWatch`

@@ -45,7 +45,8 @@ def desks(
     assert errors == []
 
 
-# Resolves with the moment at which the element first shows the text (an empty one: at which it is there at all).
+# Resolves with the moment at which the element first shows the text (an empty one: at which it is there at all),
+# or after a quarter of a minute.
 WATCH = """([selector, text]) => {
   window.seen = new Promise((resolve) => {
     const there = () => [...document.querySelectorAll(selector)].some((each) => each.textContent.includes(text));
@@ -53,6 +54,7 @@ WATCH = """([selector, text]) => {
     const observer = new MutationObserver(look);
     observer.observe(document.body, {childList: true, subtree: true, characterData: true, attributes: true});
     look();
+    setTimeout(() => resolve(Date.now()), 15000);
   });
 }"""
 
@@ -99,3 +101,18 @@ def until_there_is_a_worker(page: Page) -> None:
             return other.close()
         other.wait_for_timeout(500)
     raise AssertionError("no worker started")
+
+
+def test_each_sees_who_is_there_and_at_which_step(desks: tuple[Page, Page]) -> None:
+    mine, theirs = desks
+    expect(mine.locator("#room-here")).to_contain_text("Rina Hartono, step 1")
+    expect(theirs.locator("#room-here")).to_contain_text("Rina Hartono (you), step 1")
+    expect(mine.locator("#here-0")).to_contain_text("Rina Hartono looks at this step")
+    theirs.locator("#rail-2").click()
+    expect(mine.locator("#here-2")).to_contain_text("Rina Hartono looks at this step")
+    expect(mine.locator("#here-0")).to_be_empty()
+    expect(mine.locator("#room-here")).to_contain_text("Rina Hartono, step 3")
+    assert axe_violations(mine) == []
+    theirs.close()
+    expect(mine.locator("#room-here")).not_to_contain_text("Rina Hartono", timeout=20_000)
+    expect(mine.locator("#here-2")).to_be_empty()

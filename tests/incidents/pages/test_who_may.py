@@ -24,6 +24,7 @@ ROUTES: dict[str, tuple[str, str, dict[str, str]]] = {
     "room": ("get", "see_console", {}),
     "room_head": ("get", "see_console", {}),
     "room_timeline": ("get", "see_console", {}),
+    "room_here": ("get", "see_console", {}),
     "room_alerts": ("get", "see_console", {}),
     "room_comms": ("get", "see_console", {}),
     "acknowledge": ("post", "work_incidents", {}),

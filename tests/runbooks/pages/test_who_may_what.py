@@ -34,6 +34,7 @@ def addresses(execution: Execution, run: int) -> dict[str, list[tuple[str, str]]
             ("GET", reverse("walk_finder", args=[number])),
             ("GET", at(execution, 0)),
             ("GET", at(execution, 0, "walk_pulse")),
+            ("GET", of_walk(execution, "walk_here")),
             *(("GET", of_run(execution, f"run_{name}", run)) for name in ("output", "lines", "raw")),
         ],
         "act": act,
