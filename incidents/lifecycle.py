@@ -12,7 +12,7 @@ from django.db import transaction
 from erpops import audit, clock
 from erpops.clock import Now
 from erpops.transitions import IllegalMove, Machine
-from incidents import escalation, postmortem, timeline
+from incidents import escalation, pictures, postmortem, timeline
 from incidents.choices import IncidentStatus, RoleName, Severity
 from incidents.models import Environment, Incident, IncidentRole, Service
 
@@ -192,6 +192,7 @@ def add_note(*, incident: Incident, text: str, by: User, occurred_at: datetime |
         if recent.filter(text=text).exists():
             return
         timeline.add(incident=incident, kind="note", text=text, by=by, occurred_at=occurred_at)
+        pictures.use(text)
         audit.record(action="incident.note", target=f"incident:{incident.pk}", by=by)
 
 

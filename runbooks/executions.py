@@ -16,7 +16,7 @@ from django.db import transaction
 from erpops import audit, clock
 from erpops.clock import Now
 from erpops.transitions import Machine
-from incidents import lifecycle, timeline
+from incidents import lifecycle, pictures, timeline
 from incidents.access import may_operate
 from incidents.models import Environment, Incident, TimelineEvent
 from runbooks import journal, library, secret_values, walk
@@ -180,6 +180,7 @@ def keep_note(*, execution: Execution, text: str, by: User) -> None:
         return
     with transaction.atomic():
         tell(execution, "note", text, by)
+        pictures.use(text)
 
 
 def complete(*, execution: Execution, by: User) -> None:

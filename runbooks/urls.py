@@ -96,6 +96,7 @@ urlpatterns = [
     path("p/start/<slug:slug>", procedures.start, name="procedure_start"),
     path("p/<int:execution>/", procedures.room, name="procedure"),
     path("p/<int:execution>/journal", procedures.journal, name="procedure_journal"),
+    path("p/<int:execution>/picture", procedures.picture, name="procedure_picture"),
     path("p/<int:execution>/note", procedures.note, name="procedure_note"),
     *_walk("p/<int:execution>"),
     *_run("p/<int:execution>/run/<int:run>"),

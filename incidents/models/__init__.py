@@ -18,6 +18,7 @@ from incidents.models.grants import (
 )
 from incidents.models.handover import Handover
 from incidents.models.incident import Incident, IncidentRole, TimelineEvent
+from incidents.models.picture import Picture
 from incidents.models.places import Environment, Service
 from incidents.models.review import FollowUp, PostMortem, StatusUpdate
 
@@ -38,6 +39,7 @@ __all__ = [
     "IncidentRole",
     "IncidentUserGrant",
     "Message",
+    "Picture",
     "PostMortem",
     "Rung",
     "Service",

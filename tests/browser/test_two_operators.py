@@ -1,5 +1,6 @@
 """Two operators on one walk, each in a browser: both see every act within a second."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,3 +117,51 @@ def test_each_sees_who_is_there_and_at_which_step(desks: tuple[Page, Page]) -> N
     theirs.close()
     expect(mine.locator("#room-here")).not_to_contain_text("Rina Hartono", timeout=20_000)
     expect(mine.locator("#here-2")).to_be_empty()
+
+
+# A picture of the kind as a browser paints it, pasted into the note.
+PASTE = """async (kind) => {
+  const canvas = new OffscreenCanvas(160, 90), pen = canvas.getContext("2d");
+  pen.fillStyle = "#a3103f";
+  pen.fillRect(0, 0, 160, 90);
+  pen.fillStyle = "white";
+  pen.fillText("97 % used", 20, 50);
+  const blob = await canvas.convertToBlob({type: `image/${kind}`});
+  const bag = new DataTransfer();
+  bag.items.add(new File([blob], "shot", {type: blob.type}));
+  const field = document.getElementById("id_text");
+  field.focus();
+  field.dispatchEvent(new ClipboardEvent("paste", {clipboardData: bag, bubbles: true, cancelable: true}));
+}"""
+PASTE_TEXT = """(text) => {
+  const bag = new DataTransfer();
+  bag.setData("text/plain", text);
+  const paste = new ClipboardEvent("paste", {clipboardData: bag, bubbles: true, cancelable: true});
+  document.getElementById("id_text").dispatchEvent(paste);
+}"""
+
+
+def test_pasted_pictures_and_terminal_output_stand_in_the_note(desks: tuple[Page, Page]) -> None:
+    mine, theirs = desks
+    note = mine.locator("#id_text")
+    note.fill("It looks like this:")
+    for number, kind in enumerate(("png", "jpeg", "webp"), 1):
+        mine.evaluate(PASTE, kind)
+        mine.wait_for_function(
+            "n => document.getElementById('id_text').value.split('](picture:').length === n + 1", arg=number
+        )
+    mine.evaluate(PASTE_TEXT, "\x1b[31merror\x1b[0m: disk full\n$ df -h\n")
+    expect(note).to_have_value(re.compile("```\nerror: disk full\n[$] df -h\n```"))
+    mine.reload()
+    expect(note).to_have_value(re.compile(r"picture:"), timeout=5_000)
+    mine.get_by_role("button", name="Add note").click()
+    for page in (mine, theirs):
+        shown = page.locator("#timeline .event-body img")
+        expect(shown).to_have_count(3)
+        for picture in shown.all():
+            picture.scroll_into_view_if_needed()
+        page.wait_for_function(
+            "[...document.querySelectorAll('.event-body img')].every((each) => each.naturalWidth === 160)"
+        )
+        expect(page.locator("#timeline .event-body pre")).to_have_text("error: disk full\n$ df -h\n")
+    assert axe_violations(mine) == []

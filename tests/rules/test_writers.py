@@ -25,6 +25,7 @@ WRITERS: dict[str, tuple[str, ...]] = {
     "SeverityRule": ("incidents.policy",),
     "Rung": ("incidents.policy",),
     "StatusUpdate": ("incidents.status",),
+    "Picture": ("incidents.pictures",),
     "PostMortem": ("incidents.postmortem",),
     "FollowUp": ("incidents.postmortem",),
     "Result": ("checks.verdicts", "checks.retention"),

@@ -31,6 +31,7 @@ ROUTES: dict[str, tuple[str, str, dict[str, str]]] = {
     "room_status": ("post", "work_incidents", {"to": "identified"}),
     "room_severity": ("post", "work_incidents", {"severity": "SEV3"}),
     "room_role": ("post", "work_incidents", {"role": "scribe"}),
+    "room_picture": ("post", "work_incidents", {}),
     "room_handover": ("get", "work_incidents", {}),
     "room_note": ("post", "work_incidents", {"text": "seen"}),
     "room_resolve": ("post", "work_incidents", {"reason": "fixed"}),
@@ -60,6 +61,7 @@ ELSEWHERE = {
     "source_enable",
     "follow_up_done",
     "handover_answer",
+    "picture",
     "person_roles",
     "person_active",
 }
