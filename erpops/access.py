@@ -27,7 +27,7 @@ CAPABILITIES: dict[str, frozenset[str]] = {
     "declare_incident": _STAFF,
     "work_incidents": _WORKING,
     "run_commands": _WORKING,
-    "run_destroy": frozenset({LEAD}),
+    "approve_destroy": frozenset({LEAD}),
     "post_status": _STAFF,
     "write_postmortem": _STAFF,
     "publish_postmortem": frozenset({LEAD}),

@@ -23,8 +23,10 @@ MODULES = [
     "checks.scheduler",
     "runbooks.matching",
     "incidents.handover",
+    "runbooks.clocks",
     "incidents.escalation",
     "incidents.outbox",
+    "runbooks.approvals",
     "runbooks.reaper",
     "incidents.upkeep",
 ]

@@ -12,6 +12,7 @@ from incidents.queries import name_of
 
 # Longer timelines are cut in the draft's table; the room keeps all of it.
 TABLE_ROWS = 200
+_ALONE = ("approval.break_glass", "approval.solo")
 _RUNBOOK_KINDS = ("runbook.", "execution.", "step.")
 
 
@@ -29,6 +30,7 @@ def draft(incident: Incident) -> str:
         "## Times\n\n" + _times(incident),
         "## What happened\n\n" + _table(incident, events[:TABLE_ROWS], cut=len(events) > TABLE_ROWS),
         "## Commands that were run\n\n" + _commands(incident, events),
+        *_alone(incident),
         *_evidence(incident),
         *_pictures(incident),
         "## What helped\n\n[What made the way out shorter: people, tools, runbooks, luck]",
@@ -100,6 +102,18 @@ def _commands(incident: Incident, events: list[TimelineEvent]) -> str:
         f"- {event.occurred_at:%H:%M:%S} {escape(event.text[:300])} ([e{event.seq}]({_link(incident, event)}))"
         for event in found
     )
+
+
+def _alone(incident: Incident) -> list[str]:
+    """What was destroyed without another lead's approval; the review says whether that was right."""
+    told = TimelineEvent.objects.filter(incident=incident, kind__in=_ALONE).select_related("actor").order_by("seq")
+    lines = [
+        f"- {event.occurred_at:%H:%M:%S} {_role_or_name(incident, event)} {escape(event.text[:600])} "
+        f"([e{event.seq}]({_link(incident, event)}))"
+        for event in told
+    ]
+    asked = "[Was it right to go ahead alone? Why was nobody there to answer, and what changes that?]"
+    return ["## Without a second pair of eyes\n\n" + "\n".join(lines) + f"\n\n{asked}"] if lines else []
 
 
 def _evidence(incident: Incident) -> list[str]:

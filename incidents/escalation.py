@@ -88,6 +88,21 @@ def progressed(*, incident: Incident) -> None:
     Escalation.objects.filter(pk=escalation.pk).update(escalate_due_at=due, next_at=next_at)
 
 
+def overdue(*, incident: Incident) -> None:
+    """A runbook takes longer than it may: the second clock falls due within the time people have to respond.
+
+    Progress starts it again, and a hold is kept; a clock that falls due earlier, or does not run, stays as it is.
+    """
+    escalation = _locked(incident)
+    if escalation is None or escalation.escalate_due_at is None:
+        return
+    due = clock.now() + seconds(Ladder.of(escalation.snapshot).respond_within_s)
+    due = max(due, escalation.held_until or due)
+    if due < escalation.escalate_due_at:
+        next_at = min(due, escalation.respond_due_at or due)
+        Escalation.objects.filter(pk=escalation.pk).update(escalate_due_at=due, next_at=next_at)
+
+
 def hold(*, incident: Incident, seconds_: int, reason: str, by: User) -> None:
     """Stop both clocks for up to ten minutes, once. Raises IllegalMove with the reason it cannot be."""
     if not 0 < seconds_ <= HOLD_LONGEST_S:

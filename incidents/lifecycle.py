@@ -12,7 +12,7 @@ from django.db import transaction
 from erpops import audit, clock
 from erpops.clock import Now
 from erpops.transitions import IllegalMove, Machine
-from incidents import escalation, pictures, postmortem, timeline
+from incidents import escalation, pictures, postmortem, recovery, timeline
 from incidents.choices import IncidentStatus, RoleName, Severity
 from incidents.models import Environment, Incident, IncidentRole, Service
 
@@ -27,6 +27,15 @@ STATUS = Machine(
         S.RESOLVED: {S.INVESTIGATING},
     }
 )
+
+
+class Unverified(IllegalMove):
+    """Its verification has not passed, and nobody has said why it is over all the same."""
+
+    def __init__(self, missing: list[recovery.Unverified]) -> None:
+        named = ", ".join(item.text for item in missing)
+        super().__init__(f"Not verified yet: {named}. Verify it, or say how you know that it is over.")
+        self.missing = missing
 
 
 def open_incident(
@@ -144,17 +153,26 @@ def raise_severity(*, incident: Incident, to: str) -> None:
         set_severity(incident=incident, to=to, by=None)
 
 
-def resolve(*, incident: Incident, resolution: str, by: User | None) -> None:
-    """End it, with the reason that stands in the post-mortem. Disarms the escalation."""
+def resolve(*, incident: Incident, resolution: str, by: User | None, unverified: str = "") -> None:
+    """End it, with the reason that stands in the post-mortem. Disarms the escalation.
+
+    A person whose runbooks' verification has not passed says why it is over all the same: `unverified`.
+    """
+    unverified = unverified.strip()
     with transaction.atomic():
+        # No walk moves between the question and the end.
+        Incident.objects.select_for_update(no_key=True).only("pk").get(pk=incident.pk)
+        missing = recovery.unverified(incident) if by is not None else []
+        if missing and not unverified:
+            raise Unverified(missing)
         STATUS.require(incident, to=S.RESOLVED, resolved_at=Now(), resolved_by=by, resolution=resolution)
-        timeline.add(
-            incident=incident,
-            kind="incident.resolved",
-            text=f"resolved: {resolution}" if resolution else "resolved",
-            by=by,
-        )
-        audit.record(action="incident.resolve", target=f"incident:{incident.pk}", by=by, resolution=resolution)
+        said = f"resolved: {resolution}" if resolution else "resolved"
+        told: dict[str, Any] = {}
+        if missing:
+            said += f" (not verified: {', '.join(item.text for item in missing)}; {unverified})"
+            told = {"unverified": [item.text for item in missing], "why": unverified}
+        timeline.add(incident=incident, kind="incident.resolved", text=said, by=by, data=told)
+        audit.record(action="incident.resolve", target=f"incident:{incident.pk}", by=by, resolution=resolution, **told)
         Incident.objects.filter(pk=incident.pk).update(update_due_at=None)
         escalation.done(incident=incident)
         postmortem.begin(incident=incident)
@@ -201,3 +219,10 @@ def progressed(*, incident: Incident, **data: Any) -> None:
     with transaction.atomic():
         Incident.objects.filter(pk=incident.pk).update(progress_at=Now())
         escalation.progressed(incident=incident)
+
+
+def overdue(*, incident: Incident) -> None:
+    """A phase of a runbook takes longer than its budget: the second escalation clock is brought forward."""
+    with transaction.atomic():
+        Incident.objects.select_for_update(no_key=True).only("pk").get(pk=incident.pk)
+        escalation.overdue(incident=incident)

@@ -7,7 +7,7 @@ from django.http import Http404
 
 from erpops import access
 from incidents.access import visible_environments, visible_incidents
-from runbooks.models import CommandRun, Execution, Import, ImportedItem, ImportFile, Runbook, StepRun, Version
+from runbooks.models import Approval, CommandRun, Execution, Import, ImportedItem, ImportFile, Runbook, StepRun, Version
 
 _GONE = "There is no such {what}, or it is not yours to see."
 
@@ -51,7 +51,7 @@ def get_version_for(user: Any, slug: str, number: int) -> Version:
 
 def get_execution_for(user: Any, execution_id: int) -> Execution:
     """The execution with its version, environment and holder, or 404."""
-    related = ("version__runbook", "environment", "incident__environment", "holder")
+    related = ("version__runbook", "environment", "incident__environment", "holder", "parent__execution")
     # A walk goes by what was compiled: the text and its findings may be long.
     rows = visible_executions(user).select_related(*related).defer("version__text", "version__findings")
     found = rows.filter(pk=execution_id).first()
@@ -81,6 +81,25 @@ def get_run_for(user: Any, run_id: int) -> CommandRun:
     )
     if found is None:
         raise Http404(_GONE.format(what="run"))
+    return found
+
+
+def get_approval_for(user: Any, number: int) -> Approval:
+    """The approval with its walk, or 404."""
+    related = (
+        "step_run__execution__version__runbook",
+        "step_run__execution__environment",
+        "requested_by",
+        "decided_by",
+    )
+    found = (
+        Approval.objects.filter(step_run__execution__in=visible_executions(user))
+        .select_related(*related, "step_run__execution__incident__environment", "step_run__execution__holder")
+        .filter(pk=number)
+        .first()
+    )
+    if found is None:
+        raise Http404(_GONE.format(what="approval"))
     return found
 
 

@@ -15,7 +15,7 @@ class RunbooksConfig(AppConfig):
         from erpops import beats, sse
         from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
-        from incidents import handover
+        from incidents import handover, recovery
         from incidents.room import Panel, panels, places
         from runbooks import (
             baton,
@@ -28,6 +28,7 @@ class RunbooksConfig(AppConfig):
             procedures,
             reaper,
             variables,
+            verification,
         )
         from runbooks import needs as waiting
         from runbooks.executors import executors, logql, lucene, promql, request, shell, sql
@@ -35,6 +36,7 @@ class RunbooksConfig(AppConfig):
 
         _own_programs()
         steps.add("runbooks", bootstrap.prepare)
+        needs.add("approvals", waiting.approvals)
         sse.feeds.add("run", output.RunFeed())
         sse.feeds.add("execution", procedures.ProcedureFeed())
         sse.feeds.add("procedures", procedures.procedures_feed)
@@ -59,6 +61,7 @@ class RunbooksConfig(AppConfig):
         handover.belongings.add("batons", handover.Belonging(baton.held, baton.hand_on))
         handover.facts.add("walks", handing.facts)
         places.add("walks", onlookers.in_words)
+        recovery.questions.add("verification", verification.unverified)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

@@ -73,6 +73,21 @@ class RunStatus(TextChoices):
     OUTCOME_UNKNOWN = "outcome_unknown", "Outcome unknown"
 
 
+class ApprovalState(TextChoices):
+    ASKED = "asked", "Asked"
+    APPROVED = "approved", "Approved"
+    REJECTED = "rejected", "Refused"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+    USED = "used", "Used"
+
+
+class ApprovalWay(TextChoices):
+    SECOND = "second", "Another lead"
+    BREAK_GLASS = "break_glass", "Break-glass"
+    SOLO = "solo", "Cool-down alone"
+
+
 TERMINAL_RUNS = {
     RunStatus.SUCCEEDED,
     RunStatus.FAILED,

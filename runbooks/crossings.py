@@ -1,7 +1,7 @@
 """Links of a runbook's text: to its own steps, to other runbooks, to places that the library does not have."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -42,6 +42,14 @@ def of(execution: Execution) -> Resolve:
         return _NAMED.sub(own.named, _LINK.sub(own.link, text))
 
     return resolve
+
+
+def referred(execution: Execution, texts: Iterable[str]) -> list[str]:
+    """The slugs of the other runbooks that the texts lead to, in order."""
+    resolve, own = of(execution), execution.version.runbook.slug
+    place = re.compile(rf"\]\({re.escape(reverse('runbooks'))}([\w-]+)/\)")
+    found = [slug for text in texts for slug in place.findall(resolve(text))]
+    return [slug for slug in dict.fromkeys(found) if slug != own]
 
 
 class _Own:

@@ -13,42 +13,71 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from erpops import audit, clock
+from erpops import clock
 from erpops.clock import Now
 from erpops.transitions import Machine
-from incidents import lifecycle, pictures, timeline
+from incidents import lifecycle, pictures
 from incidents.access import may_operate
-from incidents.models import Environment, Incident, TimelineEvent
-from runbooks import journal, library, secret_values, walk
-from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
+from incidents.models import Environment, Incident
+from runbooks import budgets, decisions, library, observing, secret_values, waits, walk
+from runbooks.acts import (
+    LIVE_RUNS,
+    STEP,
+    advance,
+    commands_of,
+    compiled_step,
+    latest_runs,
+    lock,
+    point_at,
+    progressed,
+    require_baton,
+    require_operator,
+    step_title,
+    tell,
+    tell_step,
+)
+from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
 from runbooks.parameters import validate
 from runbooks.refusals import Refused
 
+# What others ask of a walk beside the acts below.
+__all__ = [
+    "LIVE_RUNS",
+    "STEP",
+    "commands_of",
+    "compiled_step",
+    "latest_runs",
+    "lock",
+    "require_baton",
+    "require_operator",
+    "step_title",
+    "tell",
+    "tell_step",
+]
+
 E, S, R = ExecutionStatus, StepStatus, RunStatus
 EXECUTION = Machine({E.ACTIVE: {E.COMPLETED, E.ABANDONED}})
-_OPEN: set[str] = {S.CURRENT, S.RUNNING, S.PASSED, S.FAILED, S.SKIPPED}
-STEP = Machine(
-    {
-        S.PENDING: _OPEN,
-        S.CURRENT: {S.PENDING, S.RUNNING, S.PASSED, S.FAILED, S.SKIPPED},
-        S.RUNNING: {S.CURRENT, S.PASSED, S.FAILED},
-        S.FAILED: {S.CURRENT, S.RUNNING, S.PASSED, S.SKIPPED},
-        S.PASSED: {S.CURRENT, S.RUNNING, S.FAILED},
-        S.SKIPPED: {S.CURRENT, S.RUNNING, S.PASSED, S.FAILED},
-    }
-)
-LIVE_RUNS = set(RunStatus) - TERMINAL_RUNS
 
 
-def start(*, runbook: Runbook, incident: Incident | None, environment: Environment, by: User) -> Execution:
+def start(
+    *,
+    runbook: Runbook,
+    incident: Incident | None,
+    environment: Environment,
+    by: User,
+    parent: StepRun | None = None,
+) -> Execution:
     """Begin to walk the published version, for an incident or as a procedure.
 
     An active walk of this runbook for the incident, or as a procedure in the environment, is returned as it is.
+    `parent` is the step of another walk that refers to the runbook; the values given there are taken along.
     """
     if not may_operate(by, environment):
         raise Refused(f"Running commands in {environment.label} is not among your permissions.", code="permission")
+    if parent is not None:
+        _require_new(parent, runbook, by)
     with transaction.atomic():
         # Two clicks queue here, so the second finds what the first has made.
         runbook = Runbook.objects.select_for_update().get(pk=runbook.pk)
@@ -63,15 +92,16 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
         places = walk.places(version.compiled)
         if not places:
             raise Refused("There are no steps in this runbook that could be walked: read it in the library.")
-        now = clock.now()
         execution = Execution.objects.create(
             version=version,
             incident=incident,
             environment=environment,
-            started_at=now,
+            started_at=clock.now(),
             started_by=by,
             holder=by,
-            acted_at=now,
+            acted_at=clock.now(),
+            parent=parent,
+            values=parent.execution.values if parent else {},
         )
         StepRun.objects.bulk_create(
             StepRun(
@@ -84,8 +114,23 @@ def start(*, runbook: Runbook, incident: Incident | None, environment: Environme
             for position, (phase, step) in enumerate(places)
         )
         data: dict[str, Any] = {"runbook": runbook.slug, "version": version.number, "steps": len(places)}
-        tell(execution, "execution.started", f"started the runbook {runbook.title}", by, **data)
+        said = f"started the runbook {runbook.title}"
+        if parent is not None:
+            said += f" from step {parent.position + 1} of {parent.execution.version.runbook.title}"
+            data["parent"] = parent.execution_id
+        tell(execution, "execution.started", said, by, **data)
+        budgets.begin(execution.steps.get(position=0))
     return execution
+
+
+def _require_new(parent: StepRun, runbook: Runbook, by: User) -> None:
+    """Refuse to start a runbook from a walk that it has led to itself."""
+    require_baton(parent.execution, by)
+    above: Execution | None = parent.execution
+    while above is not None:
+        if above.version.runbook_id == runbook.pk:
+            raise Refused(f"This walk came from {runbook.title} itself: go back to it.")
+        above = above.parent.execution if above.parent else None
 
 
 def go_to(*, step_run: StepRun, by: User) -> None:
@@ -94,25 +139,21 @@ def go_to(*, step_run: StepRun, by: User) -> None:
     with transaction.atomic():
         require_baton(execution, by)
         lock(step_run)
-        _point_at(execution, step_run)
+        point_at(execution, step_run)
 
 
-def tick(*, step_run: StepRun, item: int, ticked: bool, by: User) -> None:
-    """Tick one item of the step's list, or take the tick away; twice is once."""
-    items = compiled_step(step_run).get("items", [])
-    if not 0 <= item < len(items):
-        raise Refused("This step has no such item.")
+def resume(*, step_run: StepRun, by: User) -> None:
+    """Take up a step again that was done, skipped or left out; what it came to before stays written."""
     with transaction.atomic():
         require_baton(step_run.execution, by)
         lock(step_run)
-        before = set(step_run.ticked)
-        after = before | {item} if ticked else before - {item}
-        if after == before:
+        if not STEP.move(
+            step_run, to=S.CURRENT, only_from={S.PASSED, S.FAILED, S.SKIPPED}, reason="", changed_at=Now()
+        ):
             return
-        step_run.ticked, step_run.changed_at, step_run.changed_by = sorted(after), Now(), by
-        step_run.save(update_fields=["ticked", "changed_at", "changed_by"])
-        said = f"{'ticked' if ticked else 'took the tick from'} “{walk.plain(items[item]['text'])[:160]}”"
-        tell_step(step_run, "step.ticked", said, by, noise=True, item=item, ticked=ticked)
+        point_at(step_run.execution, step_run)
+        said = f"took up step {step_run.position + 1}, {step_title(step_run)}, again"
+        tell_step(step_run, "step.resumed", said, by)
 
 
 def mark_done(*, step_run: StepRun, note: str, by: User) -> None:
@@ -124,13 +165,14 @@ def mark_done(*, step_run: StepRun, note: str, by: User) -> None:
         if step_run.status == S.PASSED:
             return
         _require_settled(step_run)
-        _require_ticked(step_run)
-        take_option(step_run)
+        waits.require_over(step_run)
+        observing.require_answers(step_run, note)
+        decisions.begun(step_run, by)
         STEP.require(step_run, to=S.PASSED, note=note, reason="", changed_at=Now(), changed_by=by)
-        _advance(step_run)
+        advance(step_run)
         said = f"did step {step_run.position + 1}, {step_title(step_run)}"
         tell_step(step_run, "step.done", f"{said}: {note}" if note else said, by, note=note)
-        _progressed(step_run)
+        progressed(step_run)
 
 
 def skip(*, step_run: StepRun, reason: str, by: User) -> None:
@@ -145,7 +187,7 @@ def skip(*, step_run: StepRun, reason: str, by: User) -> None:
             return
         _require_settled(step_run)
         STEP.require(step_run, to=S.SKIPPED, reason=reason, changed_at=Now(), changed_by=by)
-        _advance(step_run)
+        advance(step_run)
         said = f"skipped step {step_run.position + 1}, {step_title(step_run)}: {reason}"
         tell_step(step_run, "step.skipped", said, by, reason=reason)
 
@@ -183,24 +225,24 @@ def keep_note(*, execution: Execution, text: str, by: User) -> None:
         pictures.use(text)
 
 
-def complete(*, execution: Execution, by: User) -> None:
-    """End the walk; its event lists what was skipped, failed or left out."""
+def complete(*, execution: Execution, by: User, note: str = "") -> None:
+    """End the walk; its event lists what was skipped, failed or left out, and the `note` on what becomes of that."""
+    note = note.strip()[:500]
     with transaction.atomic():
         require_baton(execution, by)
         _require_quiet(execution)
         steps = list(execution.steps.all())
-        left = {
-            status: [step.position + 1 for step in steps if step.status == status] for status in (S.SKIPPED, S.FAILED)
-        }
-        undone = [step.position + 1 for step in steps if step.status in {S.PENDING, S.CURRENT}]
-        if not left[S.FAILED] and any(step.status == S.PASSED for step in steps):
+        told: dict[str, Any] = {kind: [step.position + 1 for step in found] for kind, found in walk.left(steps).items()}
+        if not told["failed"] and any(step.status == S.PASSED for step in steps):
             library.verified(runbook_id=execution.version.runbook_id)
         EXECUTION.require(execution, to=E.COMPLETED, ended_at=Now())
-        told: dict[str, Any] = {"skipped": left[S.SKIPPED], "failed": left[S.FAILED], "not_done": undone}
+        _stop_clocks(execution)
         names = {"skipped": "skipped", "failed": "failed", "not_done": "not done"}
         parts = [f"{names[kind]}: {', '.join(map(str, found))}" for kind, found in told.items() if found]
         text = f"completed the runbook {execution.version.runbook.title}"
-        tell(execution, "execution.completed", f"{text} ({'; '.join(parts)})" if parts else text, by, **told)
+        text += f" ({'; '.join(parts)})" if parts else ""
+        tell(execution, "execution.completed", f"{text}: {note}" if note else text, by, note=note, **told)
+        _come_back(execution, "completed", parts, by)
 
 
 def abandon(*, execution: Execution, reason: str, by: User) -> None:
@@ -211,8 +253,24 @@ def abandon(*, execution: Execution, reason: str, by: User) -> None:
         require_baton(execution, by)
         _require_quiet(execution)
         EXECUTION.require(execution, to=E.ABANDONED, ended_at=Now())
+        _stop_clocks(execution)
         text = f"gave up the runbook {execution.version.runbook.title}: {reason.strip()}"
         tell(execution, "execution.abandoned", text, by, reason=reason.strip())
+        _come_back(execution, "given up", [reason.strip()], by)
+
+
+def _stop_clocks(execution: Execution) -> None:
+    budgets.stop_all(execution.pk)
+    waits.stop_all(execution.pk)
+
+
+def _come_back(execution: Execution, outcome: str, parts: list[str], by: User) -> None:
+    """Tell the walk that referred to this runbook what came of it."""
+    if execution.parent is not None and execution.parent.execution.status == E.ACTIVE:
+        title = execution.version.runbook.title
+        said = f"came back to step {execution.parent.position + 1} from {title}, {outcome}"
+        said += f" ({'; '.join(parts)})" if parts else ""
+        tell_step(execution.parent, "execution.returned", said, by, noise=True, child=execution.pk, outcome=outcome)
 
 
 def take_over(*, execution: Execution, by: User) -> None:
@@ -248,55 +306,17 @@ def follow_runs(*, step_run: StepRun) -> None:
     states = {run.status for run in latest.values()}
     commands = commands_of(step_run)
     if states & LIVE_RUNS:
+        budgets.begin(step_run)
         STEP.move(step_run, to=S.RUNNING, changed_at=Now())
     elif states & {R.FAILED, R.TIMED_OUT, R.STOP_UNCONFIRMED, R.OUTCOME_UNKNOWN}:
         STEP.move(step_run, to=S.FAILED, changed_at=Now())
-    elif len(latest) == len(commands) and states == {R.SUCCEEDED}:
+    elif len(latest) == len(commands) and states == {R.SUCCEEDED} and observing.complete(step_run):
         if STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
             tell_step(step_run, "step.passed", f"Step {step_run.position + 1}, {step_title(step_run)}, passed", None)
-            _progressed(step_run)
+            budgets.settle(step_run)
+            progressed(step_run)
     else:
         STEP.move(step_run, to=S.CURRENT, only_from={S.RUNNING}, changed_at=Now())
-
-
-def require_baton(execution: Execution, by: User) -> None:
-    """Refuse unless the walk goes on, `by` holds the baton and may act in its environment.
-
-    The UPDATE that notes the holder's latest act locks the walk: called in the transaction of an act, nobody can
-    take the baton or end the walk before that act has committed.
-    """
-    mine = Execution.objects.filter(pk=execution.pk, status=E.ACTIVE, holder=by)
-    held = mine.update(acted_at=Now(), paused_at=None)
-    execution.refresh_from_db(fields=["status", "holder"])
-    if not held:
-        if execution.status != E.ACTIVE:
-            raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")
-        holder = execution.holder.get_username() if execution.holder else "Nobody"
-        raise Refused(f"{holder} has the baton here. Take over to act yourself.", code="baton")
-    require_operator(execution, by)
-
-
-def require_operator(execution: Execution, by: User) -> None:
-    """Refuse unless `by` may run commands in the walk's environment."""
-    if not may_operate(by, execution.environment):
-        raise Refused(
-            f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"
-        )
-
-
-def compiled_step(step_run: StepRun) -> Mapping[str, Any]:
-    """The compiled step behind a StepRun; a phase without steps is one itself."""
-    return walk.step_of(step_run.execution.version.compiled, step_run)
-
-
-def commands_of(step_run: StepRun) -> list[dict[str, Any]]:
-    """The compiled commands of a step, in order, those of its checklist included."""
-    return walk.commands_of(compiled_step(step_run))
-
-
-def step_title(step_run: StepRun) -> str:
-    """What the step is called; a checklist is called as its phase."""
-    return walk.plain(str(compiled_step(step_run)["title"]))[:120] or "untitled"
 
 
 def parameters_of(execution: Execution) -> dict[str, dict[str, Any]]:
@@ -308,33 +328,6 @@ def parameters_of(execution: Execution) -> dict[str, dict[str, Any]]:
     return found
 
 
-def latest_runs(step_run: StepRun) -> dict[int, CommandRun]:
-    """The latest attempt of each command that was ever asked for, by the command's index."""
-    return {run.command: run for run in step_run.runs.order_by("command", "attempt")}
-
-
-def _point_at(execution: Execution, step_run: StepRun) -> None:
-    for other in execution.steps.filter(status=S.CURRENT).exclude(pk=step_run.pk):
-        STEP.move(other, to=S.PENDING)
-    STEP.move(step_run, to=S.CURRENT, only_from={S.PENDING})
-    Execution.objects.filter(pk=execution.pk).update(position=step_run.position)
-    execution.position = step_run.position
-
-
-def _advance(step_run: StepRun) -> None:
-    """Point at the next step that nobody has dealt with; at the end the pointer stays."""
-    execution = step_run.execution
-    following = execution.steps.filter(position__gt=step_run.position, status__in=[S.PENDING, S.CURRENT, S.FAILED])
-    if step := following.order_by("position").first():
-        _point_at(execution, step)
-
-
-def lock(step_run: StepRun) -> None:
-    """Acts on one walk queue; the instance carries the step's status that counts."""
-    Execution.objects.select_for_update(no_key=True).values_list("pk").get(pk=step_run.execution_id)
-    step_run.refresh_from_db(fields=["status", "ticked"])
-
-
 def _require_settled(step_run: StepRun) -> None:
     states = {run.status for run in latest_runs(step_run).values()}
     if states & LIVE_RUNS:
@@ -343,67 +336,18 @@ def _require_settled(step_run: StepRun) -> None:
         raise Refused("Nobody knows yet how a command of this step ended: check it, then mark it done or not done.")
 
 
-def _require_ticked(step_run: StepRun) -> None:
-    open_items = len(compiled_step(step_run).get("items", [])) - len(step_run.ticked)
-    if open_items > 0:
-        what = "One item is" if open_items == 1 else f"{open_items} items are"
-        raise Refused(f"{what} not ticked yet. Tick what holds, or skip the step with a reason.")
-
-
-def take_option(step_run: StepRun) -> None:
-    """Of an option group exactly one is taken: the others that nobody has begun are left out.
-
-    Called in the transaction of what begins it, with the execution locked. Refused while another one runs or
-    has passed; after one that failed the next may be tried.
-    """
-    others = _other_options(step_run)
-    for other in others:
-        if other.status in {S.RUNNING, S.PASSED}:
-            raise Refused(f"Step {other.position + 1}, {step_title(other)}, was taken instead. Skip that one first.")
-    for other in others:
-        if STEP.move(other, to=S.SKIPPED, only_from={S.PENDING, S.CURRENT}, reason=walk.OTHER_OPTION, changed_at=Now()):
-            said = f"left out step {other.position + 1}, {step_title(other)}: {walk.OTHER_OPTION}"
-            tell_step(other, "step.skipped", said, None, noise=True, reason=walk.OTHER_OPTION)
-
-
-def _other_options(step_run: StepRun) -> list[StepRun]:
-    group = compiled_step(step_run).get("option_group")
-    if not group:
-        return []
-    phase = step_run.execution.version.compiled["phases"][step_run.phase]
-    same = [index for index, step in enumerate(phase["steps"]) if step.get("option_group") == group]
-    runs = step_run.execution.steps.filter(phase=step_run.phase, step__in=same).exclude(pk=step_run.pk)
-    return list(runs.order_by("position"))
-
-
 def _require_quiet(execution: Execution) -> None:
     runs = CommandRun.objects.filter(step_run__execution=execution)
     if runs.filter(status__in=LIVE_RUNS).exists():
         raise Refused("A command is still running: wait for it, or stop it.")
-    for run in runs.filter(status=R.OUTCOME_UNKNOWN).select_related("step_run"):
+    open_ends = runs.filter(status__in=[R.OUTCOME_UNKNOWN, R.STOP_UNCONFIRMED]).select_related("step_run")
+    for run in open_ends:
         if not runs.filter(step_run=run.step_run, command=run.command, attempt__gt=run.attempt).exists():
             number = run.step_run.position + 1
+            if run.status == R.STOP_UNCONFIRMED:
+                raise Refused(f"A command of step {number} may still be running on {run.host}: check that it is gone.")
             raise Refused(f"Nobody knows yet how a command of step {number} ended: mark it done or not done first.")
-
-
-def _progressed(step_run: StepRun) -> None:
-    if incident := step_run.execution.incident:
-        lifecycle.progressed(incident=incident)
-
-
-def tell_step(step_run: StepRun, kind: str, said: str, by: User | None, /, *, noise: bool = False, **data: Any) -> None:
-    tell(step_run.execution, kind, said, by, noise=noise, step=step_run.position, **data)
-
-
-def tell(
-    execution: Execution, kind: str, said: str, by: User | None, /, *, noise: bool = False, **data: Any
-) -> TimelineEvent | None:
-    """One act, on the incident's timeline or in the procedure's journal, and in the audit chain."""
-    event = None
-    if execution.incident is not None:
-        told = {"execution": execution.pk, **data}
-        event = timeline.add(incident=execution.incident, kind=kind, text=said, by=by, data=told, noise=noise)
-    else:
-        journal.add(execution=execution, kind=kind, text=said, by=by, data=data, noise=noise)
-    audit.record(action=kind, target=f"execution:{execution.pk}", by=by, **data)
-    return event
+    child = Execution.objects.filter(parent__execution=execution, status=E.ACTIVE).select_related("version__runbook")
+    if going_on := child.first():
+        title = going_on.version.runbook.title
+        raise Refused(f"{title}, which was started from here, is still in progress: finish it or leave it first.")

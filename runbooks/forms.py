@@ -5,14 +5,14 @@ from typing import Any
 from django import forms
 
 from runbooks.step_views import CommandView
-from runbooks.walk import NOT_TAKEN, SKIP_REASONS
+from runbooks.walk import NOT_NEEDED, NOT_TAKEN, SKIP_REASONS
 
 
 class SkipForm(forms.Form):
     """Why a step is left out; `other` asks for the reason in words."""
 
     reason = forms.ChoiceField(
-        choices=[(name, name.capitalize()) for name in (*SKIP_REASONS, NOT_TAKEN)],
+        choices=[(name, name.capitalize()) for name in (*SKIP_REASONS, NOT_NEEDED, NOT_TAKEN)],
         error_messages={"required": "Say why you skip this step.", "invalid_choice": "Choose one of the reasons."},
     )
     words = forms.CharField(max_length=160, required=False)

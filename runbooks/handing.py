@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from incidents.models import Incident
 from incidents.queries import name_of
 from runbooks import executions, runner
-from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
-from runbooks.models import CommandRun, Execution, StepRun
+from runbooks.choices import ApprovalState, ExecutionStatus, RunStatus, StepStatus
+from runbooks.models import Approval, CommandRun, Execution, StepRun
 
+_OPEN = (ApprovalState.ASKED, ApprovalState.APPROVED)
 _DOUBTFUL = {
     RunStatus.OUTCOME_UNKNOWN: "nobody knows how it ended",
     RunStatus.STOP_UNCONFIRMED: "it was told to stop and may still run",
@@ -35,6 +36,11 @@ def facts(incident: Incident) -> Mapping[str, list[str]]:
         since = f" since {run.started_at:%H:%M} UTC" if run.started_at else ", not started yet"
         found["running"].append(f"`{runner.short(run.text)}`{since}, asked for by {name_of(run.requested_by)}")
     found["running"] = found["running"] or ["None."]
+    waiting = Approval.objects.filter(step_run__execution__incident=incident, status__in=_OPEN)
+    for approval in waiting.select_related("requested_by").order_by("pk"):
+        said = f"{approval.doing}: {approval.get_status_display().lower()}, asked for by "
+        found["approvals"].append(said + f"{name_of(approval.requested_by)} at {approval.asked_at:%H:%M} UTC")
+    found["approvals"] = found["approvals"] or ["None."]
     latest = {(run.step_run_id, run.command): run for run in runs.order_by("pk")}
     for run in latest.values():
         if word := _DOUBTFUL.get(RunStatus(run.status)):

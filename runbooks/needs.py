@@ -1,22 +1,53 @@
-"""What of the runbooks waits for a person: the Now page's part. The ranks are listed in `incidents.needs`."""
+"""What of the runbooks waits for a person: the Now page's part.
+
+Ranks: 15 to approve or refuse, 16 to use an approval while it is good, 25 to answer who asks for the baton, 42 to go
+on with a walk that I left; `incidents.needs` lists the others.
+"""
 
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.urls import reverse
 
 from erpops import access
 from erpops.clock import Now
 from erpops.htmx import Need
-from runbooks import addresses
+from runbooks import addresses, approval_views
 from runbooks.access import visible_executions
 from runbooks.baton import IDLE_S
-from runbooks.choices import BatonStatus, ExecutionStatus
-from runbooks.models import BatonRequest, Execution
+from runbooks.choices import ApprovalState, BatonStatus, ExecutionStatus
+from runbooks.models import Approval, BatonRequest, Execution
 
+RANK_ANSWER, RANK_USE = 15, 16
 _ASKED, _LEFT = 25, 42
 MOST = 20
+
+
+def approvals(user: User) -> list[Need]:
+    """Questions for leads, and the person's own approvals that are ready."""
+    if not access.can(user, "run_commands"):
+        return []
+    return [_need(approval) for approval in approval_views.waiting(user)]
+
+
+def _need(approval: Approval) -> Need:
+    execution = approval.step_run.execution
+    asked = approval.status == ApprovalState.ASKED
+    asker = approval.requested_by.get_full_name() or approval.requested_by.get_username()
+    page = reverse("approval", args=[approval.pk])
+    step = addresses.of_walk(execution, "walk_step", position=approval.step_run.position)
+    return Need(
+        rank=RANK_ANSWER if asked else RANK_USE,
+        verb="Approve" if asked else "Run",
+        title=approval.doing,
+        url=page if asked else step,
+        detail=f"{execution.reference} · asked by {asker}" if asked else f"{execution.reference} · approved",
+        severity=execution.incident.severity if execution.incident else "",
+        since=approval.asked_at if asked else approval.decided_at,
+        due=approval.expires_at,
+    )
 
 
 def batons(user: User) -> list[Need]:
@@ -26,10 +57,10 @@ def batons(user: User) -> list[Need]:
         asked_by=Subquery(waiting.values("by__username")[:1]), asked_at=Subquery(waiting.values("asked_at")[:1])
     )
     left = Q(paused_at__isnull=False) | Q(acted_at__lt=Now() - timedelta(seconds=IDLE_S))
-    return [_need(walk) for walk in walks.filter(left | Q(asked_by__isnull=False))[:MOST]]
+    return [_of_walk(walk) for walk in walks.filter(left | Q(asked_by__isnull=False))[:MOST]]
 
 
-def _need(walk: Any) -> Need:
+def _of_walk(walk: Any) -> Need:
     title, url = walk.version.runbook.title, addresses.of_walk(walk, "walk_step", position=walk.position)
     if walk.asked_by:
         asks = f"{walk.asked_by} asks for the baton of {title}"

@@ -1,7 +1,7 @@
 """What the runbook pages read: shelves of runbooks, walks of an incident, attempts of a step."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,10 +11,13 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
-from runbooks import search, walk
-from runbooks.choices import ExecutionStatus, Risk, VersionState
-from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun, Version
+from runbooks import addresses, search, walk
+from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, Risk, RunStatus, VersionState
+from runbooks.models import CommandRun, Decision, Execution, Match, OutputChunk, Runbook, StepRun, Version, Wait
+from runbooks.suggesting import Seen
 
+# How much of earlier outputs is read to find what speaks for a branch: attempts, pieces of each, bytes of a piece.
+SEEN, SEEN_CHUNKS, SEEN_BYTES = 30, 3, 16_384
 _RISKS = [Risk.READ, Risk.CHANGE, Risk.DISRUPT, Risk.DESTROY]
 
 
@@ -127,8 +130,25 @@ def walks(incident: Incident) -> list[Execution]:
 
 
 def steps(execution: Execution) -> list[StepRun]:
-    """Its steps in order."""
-    return list(execution.steps.select_related("changed_by").order_by("position"))
+    """Its steps in order, each with `last_run_at`, when a command of it was last asked for."""
+    found = execution.steps.select_related("changed_by").annotate(last_run_at=Max("runs__queued_at"))
+    return list(found.order_by("position"))
+
+
+def decisions(execution: Execution) -> list[Decision]:
+    """What was decided in a walk, the latest first."""
+    return list(Decision.objects.filter(execution=execution).select_related("by").order_by("-id"))
+
+
+def waits(step: StepRun) -> dict[int, Wait]:
+    """The latest wait of each that the step asks for, by its index."""
+    return {wait.wait: wait for wait in Wait.objects.filter(step_run=step).select_related("ended_by").order_by("pk")}
+
+
+def children(execution: Execution) -> list[Execution]:
+    """The walks that were started from steps of this one, newest first, with their steps."""
+    found = Execution.objects.filter(parent__execution=execution).select_related("version__runbook", "holder", "parent")
+    return list(found.prefetch_related("steps"))
 
 
 def attempts(step: StepRun) -> dict[int, list[CommandRun]]:
@@ -146,3 +166,49 @@ def alert_labels(incident: Incident) -> dict[str, str]:
         for name, value in labels.items():
             merged[name].add(str(value))
     return {name: values.pop() for name, values in merged.items() if len(values) == 1}
+
+
+def unsettled(execution: Execution) -> list[walk.Unsettled]:
+    """Commands that run or ended in a way nobody knows, and runbooks that were started from here and go on."""
+    open_states = [*(set(RunStatus) - TERMINAL_RUNS), RunStatus.OUTCOME_UNKNOWN, RunStatus.STOP_UNCONFIRMED]
+    newest = CommandRun.objects.filter(step_run__execution=execution).order_by("step_run_id", "command", "-attempt")
+    found = []
+    for run in newest.distinct("step_run_id", "command").select_related("step_run").defer("script", "values"):
+        if run.status in open_states:
+            url = addresses.of_walk(execution, "walk_step", position=run.step_run.position)
+            title = f"step {run.step_run.position + 1}, command {run.command + 1}"
+            found.append(walk.Unsettled(title, RunStatus(run.status).label.lower(), url))
+    for child in children(execution):
+        if child.status == ExecutionStatus.ACTIVE:
+            url = addresses.of_walk(child, "walk_step", position=child.position)
+            found.append(walk.Unsettled(child.version.runbook.title, "is in progress", url))
+    return found
+
+
+def seen_before(execution: Execution, runs: Sequence[StepRun], position: int) -> list[Seen]:
+    """What the commands of the steps before `position` came to, the latest attempt of each; thirty at most."""
+    earlier = {run.pk: run for run in runs if run.position < position}
+    rows = CommandRun.objects.filter(step_run__in=earlier, status__in=TERMINAL_RUNS).defer("script", "values")
+    latest = list(rows.order_by("step_run_id", "command", "-attempt").distinct("step_run_id", "command"))[-SEEN:]
+    printed: dict[int, bytes] = defaultdict(bytes)
+    chunks = OutputChunk.objects.filter(run__in=latest, seq__lte=SEEN_CHUNKS).exclude(stream="sys")
+    for pk, data in chunks.order_by("run_id", "seq").values_list("run_id", "data"):
+        printed[pk] += bytes(data)[:SEEN_BYTES]
+    found = []
+    for run in latest:
+        step = walk.step_of(execution.version.compiled, earlier[run.step_run_id])
+        command = walk.commands_of(step)[run.command]
+        found.append(
+            Seen(
+                position=earlier[run.step_run_id].position,
+                step=walk.plain(step["title"]),
+                run=run.pk,
+                text=run.text,
+                label=command.get("label") or "",
+                status=run.status,
+                exit_code=run.exit_code,
+                output=printed[run.pk].decode("utf-8", "replace"),
+                expected=tuple(item for item in command["expected"] if item["assertion"]),
+            )
+        )
+    return sorted(found, key=lambda seen: seen.position)

@@ -5,8 +5,6 @@ is the truth and every message about it only a doorbell. The claim is committed 
 starts, and each later write of the claimant names its fence, so one attempt runs at most once.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,11 +20,12 @@ from erpops.failpoints import failpoint
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import executions, gate, needed, output, secret_values, targeted, tasks, units, variables
+from runbooks import approvals, decisions, executions, gate, intent, occupied, output, tasks, units, variables
 from runbooks.choices import TERMINAL_RUNS, RunStatus
-from runbooks.executors import executors, waiting
+from runbooks.executors import waiting
+from runbooks.intent import Intent
 from runbooks.models import CommandRun, OutputChunk, StepRun
-from runbooks.parameters import Bound, MissingValues, Unbindable, bind, validate
+from runbooks.parameters import Bound
 from runbooks.refusals import Refused
 
 R = RunStatus
@@ -44,6 +43,7 @@ RUN = Machine(
 # With the reaper's grace, what nobody renews is known as lost within 30 s.
 LEASE_S = 22.0
 READ_LIMIT_S, LIMIT_S, SAMPLE_S = 60, 300, 15
+queue_of = intent.queue_of
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,6 @@ class Outcome:
     exit_code: int | None = None
     reason: str = ""
     ended_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What a request comes to: the command as it runs, its constant script, the values, and whether it waits."""
-
-    compiled: dict[str, Any]
-    script: str
-    values: dict[str, str]
-    waits: bool
 
 
 def request(
@@ -82,28 +72,30 @@ def request(
     """
     execution = step_run.execution
     executions.require_baton(execution, by)
-    compiled = _command(step_run, command)
+    compiled = intent.command_of(step_run, command)
     if (live := _live(step_run, command)) is not None:
         return live
     _attempts_before(step_run, command)
     given = gate.confirmation_of(confirmation)
     if compiled["because"]:
         raise Refused(compiled["because"], code="risk")
-    gate.require(risk=compiled["risk"], environment=execution.environment, by=by, given=given)
+    approved = gate.needs_approval(risk=compiled["risk"], environment=execution.environment)
+    gate.require(risk=compiled["risk"], environment=execution.environment, given=given, approved=approved)
     if waits and not units.may_wait(compiled):
         raise Refused("Only what reads, ends, and says what to expect can be waited for.", code="risk")
-    used = secret_values.restored(execution.values if values is None else values, execution.values)
-    provided = variables.of(execution.environment)
-    bound, used = _bind(compiled, used, set(provided.values))
-    _require_runnable(compiled, provided, queue_of(execution.environment))
+    meant = intent.of(step_run=step_run, command=command, values=values, waits=waits)
+    if not approved:
+        gate.require_word(risk=compiled["risk"], environment=execution.environment, given=given, touched=meant.touched)
+    intent.require_runnable(meant)
     try:
         with transaction.atomic():
-            asked = _Asked(compiled, bound.script, used, waits)
-            return _insert(step_run, command, asked, by=by, given=given)
-    except IntegrityError:
+            return _insert(step_run, command, meant, by=by, given=given)
+    except IntegrityError as error:
         # The other click was faster: its attempt is the one.
         if (live := _live(step_run, command)) is not None:
             return live
+        if refusal := approvals.refusal_of(error):
+            raise refusal from error
         raise
 
 
@@ -139,13 +131,14 @@ def claim(*, run_id: int, host: str, owner: str) -> CommandRun | None:
 
 def recheck(run: CommandRun) -> Bound:
     """What is about to be executed, derived anew from the immutable version; refused if it is not what was asked."""
-    step_run = run.step_run
-    compiled = _command(step_run, run.command)
-    bound, used = _bind(compiled, run.values, provided_names(step_run.execution.environment))
-    digest = _digest(step_run, run.command, bound.script, used, run.queue, waits=run.waits)
-    if digest != run.digest or bound.script != run.script:
+    rows = StepRun.objects.select_related("execution__environment", "execution__version__runbook")
+    # As they are now: what prepares the start reads from these same instances.
+    run.step_run = rows.get(pk=run.step_run_id)
+    meant = intent.of(step_run=run.step_run, command=run.command, values=run.values, waits=run.waits)
+    same = (meant.digest, meant.bound.script, meant.queue, meant.compiled["risk"])
+    if same != (run.digest, run.script, run.queue, run.risk) or not approvals.covers(run):
         raise Refused("What would be executed is not what was confirmed, so nothing was started.", code="digest")
-    return bound
+    return meant.bound
 
 
 def started(*, run: CommandRun, containment: str) -> bool:
@@ -200,11 +193,6 @@ def finish(*, run: CommandRun, outcome: Outcome) -> bool:
     return True
 
 
-def queue_of(environment: Environment) -> str:
-    """The queue that workers which can reach `environment` listen to."""
-    return f"env.{environment.name}"
-
-
 def provided_names(environment: Environment) -> set[str]:
     """The variables that commands there receive anyway, so that nobody is asked for them."""
     return set(variables.of(environment).values)
@@ -213,7 +201,7 @@ def provided_names(environment: Environment) -> set[str]:
 def missing_names(*, step_run: StepRun, command: int, values: Mapping[str, str]) -> list[str]:
     """The parameters of a command that still have no value."""
     provided = provided_names(step_run.execution.environment)
-    wanted = _asked(_command(step_run, command), provided)
+    wanted = intent.asked(intent.command_of(step_run, command), provided)
     return list(dict.fromkeys(item["name"] for item in wanted if not values.get(item["name"])))
 
 
@@ -226,33 +214,40 @@ def limit_s(compiled: Mapping[str, Any]) -> int:
 
 def expected_of(run: CommandRun) -> list[dict[str, Any]]:
     """What the attempt's command should print, where a machine can tell."""
-    return units.judged_by(_command(run.step_run, run.command))
+    return units.judged_by(intent.command_of(run.step_run, run.command))
 
 
 def flags_of(run: CommandRun) -> set[str]:
     """What the compiler says of the attempt's command: endless, interactive, long…"""
-    return set(_command(run.step_run, run.command)["flags"])
+    return set(intent.command_of(run.step_run, run.command)["flags"])
 
 
-def _insert(step_run: StepRun, command: int, asked: _Asked, *, by: User, given: gate.Confirmation) -> CommandRun:
-    compiled, waits = asked.compiled, asked.waits
-    queue = queue_of(step_run.execution.environment)
-    # Once more, under the lock: the baton may have moved since the first look.
-    executions.require_baton(step_run.execution, by)
+def _insert(step_run: StepRun, command: int, meant: Intent, *, by: User, given: gate.Confirmation) -> CommandRun:
+    compiled, waits = meant.compiled, meant.waits
+    touched = meant.touched.names
+    # One at a time among what acts on things of the environment: before the lock of the walk, as everywhere.
+    occupied.require_free(environment=step_run.execution.environment, names=touched)
+    executions.require_baton(step_run.execution, by)  # once more, now that nobody can take it
     executions.lock(step_run)
-    executions.take_option(step_run)
+    decisions.begun(step_run, by, reads=compiled["risk"] == "read")
     before = _attempts_before(step_run, command)
+    approval = None
+    if gate.needs_approval(risk=compiled["risk"], environment=step_run.execution.environment):
+        approval = approvals.use(step_run=step_run, command=command, digest=meant.digest, by=by)
+        given = gate.Confirmation(yes=True, reason=approval.reason, target=approval.target)
     run = CommandRun.objects.create(
         step_run=step_run,
         command=command,
         attempt=before + 1,
         kind=compiled["kind"],
         text=compiled["text"],
-        script=asked.script,
-        values=asked.values,
+        script=meant.bound.script,
+        values=meant.values,
         risk=compiled["risk"],
-        digest=_digest(step_run, command, asked.script, asked.values, queue, waits=waits),
-        queue=queue,
+        digest=meant.digest,
+        approval=approval,
+        touches=list(touched),
+        queue=meant.queue,
         timeout_s=int(waiting.LIMIT_S + waiting.MARGIN_S) if waits else limit_s(compiled),
         waits=waits,
         # A disturbance is repeated by nobody but a person.
@@ -264,10 +259,11 @@ def _insert(step_run: StepRun, command: int, asked: _Asked, *, by: User, given: 
     run.refresh_from_db()
     executions.follow_runs(step_run=step_run)
     details = {"run": run.pk, "risk": run.risk, "attempt": run.attempt, "digest": run.digest, "reason": given.reason}
+    details |= {"approval": approval.pk} if approval else {}
     text = f"runs `{short(run.text)}`" + (" until it holds" if waits else "")
     text += f": {given.reason}" if given.reason else ""
     executions.tell_step(step_run, "command.requested", text, by, noise=not given.reason, **details)
-    transaction.on_commit(lambda: tasks.ring(run.pk, queue), robust=True)
+    transaction.on_commit(lambda: tasks.ring(run.pk, run.queue), robust=True)
     return run
 
 
@@ -324,69 +320,8 @@ def in_words(run: CommandRun) -> str:
     return words.get(R(run.status), R(run.status).label.lower())
 
 
-def _command(step_run: StepRun, command: int) -> dict[str, Any]:
-    commands = executions.commands_of(step_run)
-    if not 0 <= command < len(commands):
-        raise Refused("This step has no such command.")
-    return units.as_run(step_run.execution.version.compiled, commands[command])
-
-
 def _live(step_run: StepRun, command: int) -> CommandRun | None:
     return step_run.runs.filter(command=command, status__in=executions.LIVE_RUNS).first()
-
-
-def _asked(compiled: Mapping[str, Any], provided: set[str]) -> list[dict[str, Any]]:
-    """The parameters that a person has to fill: all but those that the environment gives."""
-    return [p for p in compiled["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
-
-
-def _bind(compiled: dict[str, Any], values: Mapping[str, str], provided: set[str]) -> tuple[Bound, dict[str, str]]:
-    asked = _asked(compiled, provided)
-    values = secret_values.opened(values)
-    used = {p["name"]: str(values[p["name"]]) for p in asked if values.get(p["name"])}
-    for parameter in asked:
-        if parameter["name"] in used and (fault := validate(parameter, used[parameter["name"]])):  # type: ignore[arg-type]
-            raise Refused(f"{parameter['name']}: {fault}", code="parameters", names=(parameter["name"],))
-    try:
-        return bind({**compiled, "parameters": asked}, used), used  # type: ignore[typeddict-item]
-    except MissingValues as missing:
-        names = tuple(missing.names)
-        raise Refused(f"Fill in {', '.join(names)} first.", code="parameters", names=names) from missing
-    except Unbindable as error:
-        raise Refused(str(error), code="risk") from error
-
-
-def _require_runnable(compiled: Mapping[str, Any], given: variables.Variables, queue: str) -> None:
-    if executors.get(compiled["kind"]) is None:
-        raise Refused(
-            f"erpops does not run {compiled['kind']} text: copy it, run it where it belongs and note what came of it.",
-            code="risk",
-        )
-    if missing := targeted.lacking(compiled, given.places, given.values):
-        raise Refused(missing, code="risk")
-    if not (there := needed.told_there(queue)):
-        raise Refused(
-            f"No worker serves {queue}, so nothing was started. Start one with `manage.py worker --queues {queue}`.",
-            code="worker",
-        )
-    if lacking := needed.lacking(compiled, needed.together(there)):
-        raise Refused(lacking, code="worker")
-
-
-def _digest(step_run: StepRun, command: int, script: str, values: Mapping[str, str], queue: str, *, waits: bool) -> str:
-    execution = step_run.execution
-    body = [
-        execution.version.sha256,
-        step_run.phase,
-        step_run.step,
-        command,
-        script,
-        dict(values),
-        execution.environment.name,
-        queue,
-        *(["until it holds"] if waits else []),
-    ]
-    return hashlib.sha256(json.dumps(body, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def short(text: str) -> str:

@@ -11,12 +11,23 @@ from django.utils.safestring import SafeString
 
 from incidents import markdown
 from runbooks import needed, secret_values, targeted, units
+from runbooks.approval_views import Standing
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.compiler.assertions import judge
-from runbooks.gate import rung
+from runbooks.gate import needs_approval, rung
 from runbooks.models import CommandRun, Execution, StepRun
 from runbooks.resolved import Piece, marked, pieces
-from runbooks.walk import PHASES, SETTLED, Decider, commands_of, decider_of, plain, prose_of, state_of, step_of
+from runbooks.walk import (
+    PHASES,
+    SETTLED,
+    Decider,
+    commands_of,
+    decider_of,
+    plain,
+    prose_of,
+    state_of,
+    step_of,
+)
 
 _FLAGS = {
     "endless": "Never ends by itself; it runs until its time limit.",
@@ -59,6 +70,9 @@ class Expectation:
     assertion: dict[str, Any] | None = None
     ok: bool | None = None
     reason: str = ""
+    # What a person saw where no machine can judge, as `runbooks.observing` keeps it, and what the answer names.
+    observed: Mapping[str, Any] = field(default_factory=dict)
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,9 @@ class CommandView:
     may_wait: bool = False
     # What the runbook names to find out how it ended.
     decider: Decider | None = None
+    # It destroys in production: another lead has to approve it, and where that stands.
+    approved_by_another: bool = False
+    approval: Standing | None = None
     # What the view adds: the latest attempt's output, and whether the page shows another state of it.
     viewer: Any = None
     changed: bool = True
@@ -124,6 +141,17 @@ class CommandView:
         return not (self.missing or self.live or self.unsettled or self.lingering or self.gate == Risk.BLOCKED)
 
     @property
+    def must_ask(self) -> bool:
+        """An approval has to be asked for before it can run."""
+        return self.approved_by_another and (self.approval is None or not self.approval.ready)
+
+    @property
+    def waits_for_another(self) -> bool:
+        """It was asked for, and nothing but the answer is left to wait for."""
+        asked = self.approval
+        return self.must_ask and asked is not None and asked.open and asked.own
+
+    @property
     def verb(self) -> str:
         """What its first button says; a command that only reads runs with it."""
         word = "Run again" if self.runs else "Run"
@@ -140,7 +168,21 @@ class ItemView:
     depth: int
     ticked: bool
     blocks: list[Mapping[str, Any]]
+    # What a person saw, as `runbooks.observing` keeps it.
+    observed: Mapping[str, Any] = field(default_factory=dict)
     commands: list[CommandView] = field(default_factory=list)
+
+    @property
+    def about(self) -> str:
+        """What an answer to it names."""
+        return f"item:{self.index}"
+
+    @property
+    def printed(self) -> str:
+        """What its commands came to, as a beginning of the answer; empty if none has ended."""
+        ended = [command for command in self.commands if command.latest and not command.live]
+        said = [item.reason for command in ended for item in command.expected if item.reason]
+        return "; ".join(said or [command.latest.get_status_display() for command in ended if command.latest])[:300]
 
 
 @dataclass(frozen=True)
@@ -237,13 +279,15 @@ def step_view(
     there: frozenset[str] | None = None,
     targets: frozenset[str] = frozenset(),
     links: Callable[[str], str] = str,
+    approvals: Mapping[int, Standing] | None = None,
 ) -> StepView:
     """The step at `position` of `runs`. `attempts` are its CommandRuns by command, newest first.
 
     `labels` are those of the incident's alerts; `provided` are the variables that the environment
     gives to every command, which nobody is asked for; `runnable` are the kinds that have an executor;
     `there` are the programs that its workers have, None if none has said so; `targets` are the kinds of
-    targets that the environment has; `links` rewrites the links of the text for the page.
+    targets that the environment has; `links` rewrites the links of the text for the page; `approvals` are the
+    latest ones by command.
     """
     run = runs[position]
     compiled = execution.version.compiled
@@ -261,9 +305,9 @@ def step_view(
         because = _because(command, runnable, there) or targeted.lacking(command, targets, provided)
         runs_of_it = attempts.get(index, ())
         shown = _command(
-            index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index]
+            index, command, asked[index], values, runs_of_it, level=level, because=because, item=belongs[index], run=run
         )
-        return replace(shown, decider=decider_of(run.execution.version.compiled, command)) if shown.unsettled else shown
+        return _decided(shown, execution, (approvals or {}).get(index), command)
 
     return StepView(
         run=run,
@@ -287,6 +331,24 @@ def step_view(
     )
 
 
+def _decided(
+    shown: CommandView, execution: Execution, approval: Standing | None, command: Mapping[str, Any]
+) -> CommandView:
+    """The view with what a person decides by: another's approval, or how to find out how it ended."""
+    if needs_approval(risk=command["risk"], environment=execution.environment):
+        shown = replace(shown, approved_by_another=True, approval=approval)
+    return replace(shown, decider=decider_of(execution.version.compiled, command)) if shown.unsettled else shown
+
+
+def _expected(index: int, command: Mapping[str, Any], run: StepRun) -> list[Expectation]:
+    """What the command should print, with what a person saw."""
+    named = [(f"command:{index}:{at}", item) for at, item in enumerate(command["expected"])]
+    return [
+        Expectation(_LEAD.sub("", item["text"]), item["assertion"], observed=run.observed.get(about, {}), about=about)
+        for about, item in named
+    ]
+
+
 def _because(command: Mapping[str, Any], runnable: frozenset[str], there: frozenset[str] | None) -> str:
     """Why a command cannot run here, in a sentence; empty if it can."""
     if command["because"]:
@@ -308,7 +370,8 @@ def _kind(step: Mapping[str, Any], phase: str) -> str:
 def _item(index: int, item: Mapping[str, Any], run: StepRun, links: Callable[[str], str]) -> ItemView:
     text = markdown.render(links(item["text"]))
     depth, group = min(item.get("depth", 0), 2), plain(item.get("group", ""))
-    return ItemView(index, group, text, depth, index in run.ticked, item.get("blocks", []))
+    observed = run.observed.get(f"item:{index}", {})
+    return ItemView(index, group, text, depth, index in run.ticked, item.get("blocks", []), observed)
 
 
 def _items_of_commands(step: Mapping[str, Any]) -> list[int | None]:
@@ -345,6 +408,7 @@ def _command(
     level: str,
     because: str,
     item: int | None,
+    run: StepRun,
 ) -> CommandView:
     effects = [why["effect"] for why in command.get("why", []) if why.get("effect")]
     told = {why["about"] for why in command.get("why", []) if why.get("effect")}
@@ -361,7 +425,7 @@ def _command(
         warnings=[_FLAGS[f] for f in command["flags"] if f in _FLAGS and f"flag:{f}" not in told]
         + command["told"]
         + effects,
-        expected=[Expectation(_LEAD.sub("", item["text"]), item["assertion"]) for item in command["expected"]],
+        expected=_expected(index, command, run),
         notes=[note["text"] for note in command.get("notes", []) if note["text"] != command.get("label")],
         missing=list(dict.fromkeys(item["name"] for item in asked if not values.get(item["name"]))),
         runs=list(runs),
@@ -387,35 +451,6 @@ def waited(expected: Iterable[Expectation], held: bool) -> list[Expectation]:
 def digest(command: CommandView) -> str:
     """What a person sees before confirming: the resolved text. A confirmation of another text is refused."""
     return sha256("".join(piece.text for piece in command.pieces).encode()).hexdigest()[:32]
-
-
-def tokens(view: StepView, runs: Iterable[StepRun], *, may_act: bool) -> dict[str, str]:
-    """A short mark per part of the page, another one whenever that part would look different (output excepted).
-
-    The page sends back what it shows, and only the parts that changed are drawn again: what somebody
-    types or has opened in the others stays.
-    """
-    states = [(run.pk, run.status, run.reason) for run in runs]
-    own = view.run
-    settled = [status in SETTLED for _, status, _ in states]
-    parts: dict[str, object] = {
-        "head": view.state,
-        "rail": (states, view.position),
-        "reads": (len(view.reads), [c.latest and c.latest.status for c in view.commands], may_act),
-        "foot": (own.status, own.reason, own.note, view.busy, settled, may_act),
-    }
-    parts["foot"] = (parts["foot"], sorted(own.ticked))
-    for item in view.items:
-        parts[f"item-{item.index}"] = (item.ticked, view.settled, may_act)
-    for command in view.commands:
-        attempts = [(run.pk, run.status, run.stop_requested_at is not None) for run in command.runs]
-        parts[f"act-{command.index}"] = (attempts, command.missing, may_act)
-    return {name: mark(part) for name, part in parts.items()}
-
-
-def mark(part: object) -> str:
-    """A short text that differs whenever `part` does."""
-    return sha256(repr(part).encode()).hexdigest()[:8]
 
 
 def primary(commands: Iterable[CommandView]) -> int | None:

@@ -16,7 +16,7 @@ from django.db import InterfaceError, InternalError, OperationalError, connectio
 
 from erpops.celery import app
 from erpops.failpoints import failpoint
-from runbooks.choices import RunStatus
+from runbooks.choices import Risk, RunStatus
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,9 @@ def run_command(run_id: int) -> None:
     failpoint("claim.committed")
     try:
         prepared = _patiently(lambda: supervisor.prepare(run=run, bound=runner.recheck(run)))
+        if run.risk != Risk.READ:
+            # Nothing that decides the effect has changed while it was prepared.
+            _patiently(lambda: runner.recheck(run))
     except (Refused, CannotStart) as refusal:
         outcome = runner.Outcome(RunStatus.NOT_STARTED, reason=str(refusal))
         _patiently(lambda: runner.finish(run=run, outcome=outcome))

@@ -3,8 +3,10 @@
 from django.urls import URLPattern, path
 
 from runbooks.views import (
+    approvals,
     baton,
     commands,
+    deciding,
     editor,
     finding,
     importing,
@@ -39,8 +41,15 @@ def _walk(below: str) -> list[URLPattern]:
         path(f"{step}/skip", steps.skip, name="step_skip"),
         path(f"{step}/reads", steps.reads, name="step_reads"),
         path(f"{step}/paste", steps.paste, name="step_paste"),
+        path(f"{step}/decide", deciding.decide, name="step_decide"),
+        path(f"{step}/go", deciding.go, name="step_go"),
+        path(f"{step}/observe", deciding.observe, name="step_observe"),
+        path(f"{step}/wait", deciding.wait, name="step_wait"),
+        path(f"{step}/resume", deciding.resume, name="step_resume"),
+        path(f"{step}/refer/<slug:slug>", room.refer, name="step_refer"),
         path(f"{command}/confirm", commands.confirm, name="command_confirm"),
         path(f"{command}/run", commands.run, name="command_run"),
+        path(f"{command}/ask", commands.ask, name="command_ask"),
     ]
 
 
@@ -59,6 +68,10 @@ def _run(below: str) -> list[URLPattern]:
 
 urlpatterns = [
     path("workers/", workers.show, name="workers"),
+    path("approvals/<int:approval>/", approvals.page, name="approval"),
+    path("approvals/<int:approval>/answer", approvals.answer, name="approval_answer"),
+    path("approvals/<int:approval>/withdraw", approvals.withdraw, name="approval_withdraw"),
+    path("approvals/<int:approval>/glass", approvals.break_glass, name="approval_glass"),
     path("r/", library.index, name="runbooks"),
     path("r/import", importing.start, name="runbook_import"),
     path("r/import/<int:batch>/clean", importing.clean, name="import_clean"),

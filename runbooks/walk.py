@@ -31,6 +31,7 @@ PHASES = {
 }
 NOT_TAKEN = "branch not taken"
 OTHER_OPTION = "another option was taken"
+NOT_NEEDED = "not needed"
 SKIP_REASONS = ("not applicable", "already done", "too risky now", "no access", "other")
 SETTLED = {StepStatus.PASSED, StepStatus.FAILED, StepStatus.SKIPPED}
 
@@ -47,6 +48,7 @@ class RailStep:
     url: str
     depth: int
     current: bool
+    from_before: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,14 @@ def commands_of(step: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*step.get("commands", []), *of_items]
 
 
+def is_left_out(run: StepRun) -> bool:
+    """A branch that was not taken, as against a step that somebody skipped."""
+    return run.status == StepStatus.SKIPPED and run.reason in {NOT_TAKEN, OTHER_OPTION}
+
+
 def state_of(run: StepRun, *, viewed: bool) -> str:
     """The state in the words of the components: `current` is what is open, `incomplete` was left open."""
-    if run.status == StepStatus.SKIPPED and run.reason in {NOT_TAKEN, OTHER_OPTION}:
+    if is_left_out(run):
         return "not_taken"
     if run.status in {StepStatus.PENDING, StepStatus.CURRENT}:
         return "current" if viewed else ("incomplete" if run.status == StepStatus.CURRENT else "pending")
@@ -151,11 +158,12 @@ def rail(execution: Execution, runs: Sequence[StepRun], *, viewed: int, url: str
     """The phases and their steps. `url` holds `{}` where a step's position goes."""
     compiled = execution.version.compiled
     phases: list[RailPhase] = []
+    old = from_before(runs)
     for index, phase in enumerate(compiled["phases"]):
         own = [run for run in runs if run.phase == index]
         if not own:
             continue
-        steps = [_rail_step(compiled, run, viewed=viewed, url=url) for run in own]
+        steps = [_rail_step(compiled, run, viewed=viewed, url=url, old=run.position in old) for run in own]
         changed = [run.changed_at for run in own if run.changed_at]
         if own[0].position == 0:
             changed.append(execution.started_at)
@@ -173,7 +181,7 @@ def rail(execution: Execution, runs: Sequence[StepRun], *, viewed: int, url: str
     return phases
 
 
-def _rail_step(compiled: Mapping[str, Any], run: StepRun, *, viewed: int, url: str) -> RailStep:
+def _rail_step(compiled: Mapping[str, Any], run: StepRun, *, viewed: int, url: str, old: bool) -> RailStep:
     step = step_of(compiled, run)
     state = state_of(run, viewed=run.position == viewed)
     return RailStep(
@@ -185,7 +193,13 @@ def _rail_step(compiled: Mapping[str, Any], run: StepRun, *, viewed: int, url: s
         url=url.format(run.position),
         depth=1 if step.get("condition") or step.get("option_group") else 0,
         current=run.position == viewed,
+        from_before=old,
     )
+
+
+def in_minutes(seconds: int) -> str:
+    """A duration as people say it: whole minutes, or seconds below two of them."""
+    return f"{seconds} s" if seconds < 120 else f"{round(seconds / 60)} min"
 
 
 def plain(text: str) -> str:
@@ -193,10 +207,76 @@ def plain(text: str) -> str:
     return re.sub(r"(\*\*|__|`)", "", text).strip().rstrip(":").strip()
 
 
+def from_before(runs: Sequence[StepRun]) -> dict[int, int]:
+    """Steps whose result is older than the latest command of an earlier step, with that step, by position.
+
+    `last_run_at` of a step is when a command of it was last asked for.
+    """
+    found: dict[int, int] = {}
+    again_at: datetime | None = None
+    again = 0
+    for run in runs:
+        ran_at: datetime | None = getattr(run, "last_run_at", None)
+        result_at = max((at for at in (ran_at, run.changed_at) if at), default=None)
+        dealt_with = run.status in {StepStatus.PASSED, StepStatus.FAILED} or ran_at is not None
+        if dealt_with and result_at and again_at and again_at > result_at:
+            found[run.position] = again
+        if ran_at and (again_at is None or ran_at > again_at):
+            again_at, again = ran_at, run.position
+    return found
+
+
 def open_steps(runs: Sequence[StepRun], *, after: int) -> list[int]:
     """Positions of the steps that are not settled: those behind `after` first, then from the top."""
     order = [*runs[after + 1 :], *runs[: after + 1]]
     return [run.position for run in order if run.status not in SETTLED]
+
+
+def left(runs: Iterable[StepRun]) -> dict[str, list[StepRun]]:
+    """What the end of a walk leaves: skipped (branches not taken included), failed, not done."""
+    found: dict[str, list[StepRun]] = {"skipped": [], "failed": [], "not_done": []}
+    for run in runs:
+        if run.status == StepStatus.SKIPPED:
+            found["skipped"].append(run)
+        elif run.status == StepStatus.FAILED:
+            found["failed"].append(run)
+        elif run.status in {StepStatus.PENDING, StepStatus.CURRENT}:
+            found["not_done"].append(run)
+    return found
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A step that did not pass, as the end of a walk lists it."""
+
+    position: int
+    title: str
+    reason: str
+
+    @property
+    def number(self) -> int:
+        return self.position + 1
+
+
+@dataclass(frozen=True)
+class Unsettled:
+    """What keeps a walk from its end: a command, or a runbook that was started from it."""
+
+    title: str
+    stands: str
+    url: str
+
+
+def left_in_words(runs: Iterable[StepRun], compiled: Mapping[str, Any]) -> dict[str, list[Leftover]]:
+    """What completing leaves, by kind; branches not taken apart from what was skipped, optional steps from the rest."""
+    found: dict[str, list[Leftover]] = {}
+    for kind, steps in left(runs).items():
+        for run in steps:
+            step = step_of(compiled, run)
+            name = "not_taken" if is_left_out(run) else kind
+            name = "optional" if name == "not_done" and step.get("optional") else name
+            found.setdefault(name, []).append(Leftover(run.position, plain(step["title"]), run.reason))
+    return found
 
 
 def leftovers(runs: Iterable[StepRun], compiled: Mapping[str, Any]) -> list[tuple[str, str, str]]:

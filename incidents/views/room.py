@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access
 from erpops.htmx import HtmxRequest
 from erpops.transitions import IllegalMove
-from incidents import chronicle, lifecycle, pictures
+from incidents import chronicle, lifecycle, pictures, recovery
 from incidents.access import get_incident_for
 from incidents.choices import IncidentStatus, RoleName
 from incidents.company import company
@@ -178,14 +178,17 @@ def resolve(request: HtmxRequest, number: int) -> HttpResponse:
     """The sheet that asks what fixed it, and the end of the incident."""
     incident = working_on(request, number)
     form = ReasonForm(request.POST or None)
+    unverified = request.POST.get("unverified", "").strip()[:300]
     if request.method == "POST" and form.is_valid():
+        reason = form.cleaned_data["reason"]
         try:
-            lifecycle.resolve(incident=incident, resolution=form.cleaned_data["reason"], by=request.user)
+            lifecycle.resolve(incident=incident, resolution=reason, by=request.user, unverified=unverified)
         except IllegalMove as error:
             form.add_error(None, str(error))
         else:
             return done(request, _room(incident), sheet=True, said=f"{incident.reference} is resolved.")
-    context = {"incident": incident, "form": form}
+    missing = recovery.unverified(incident) if incident.is_open else []
+    context = {"incident": incident, "form": form, "missing": missing, "unverified": unverified}
     return sheet(request, "incidents/room/resolve_sheet.html", context, status=422 if form.errors else 200)
 
 

@@ -19,6 +19,7 @@ class Execution(models.Model):
     the holder looks at. `values` are the parameters' values, one per name for the whole walk. Without an
     incident it is a procedure, whose acts stand in its own journal; `event_seq` is the latest entry's number.
     `acted_at` is the holder's latest act; `paused_at` is set while the holder has left (the bookmark).
+    `parent` is the step of another walk that referred to this runbook.
     """
 
     version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
@@ -34,6 +35,7 @@ class Execution(models.Model):
     paused_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     event_seq = models.PositiveIntegerField(default=0)
+    parent = models.ForeignKey("runbooks.StepRun", models.SET_NULL, null=True, blank=True, related_name="children")
 
     class Meta:
         ordering = ["-id"]
@@ -103,6 +105,8 @@ class StepRun(models.Model):
     status = models.CharField(max_length=8, choices=StepStatus, default=StepStatus.PENDING)
     # Which items of the step's list hold, by their indexes.
     ticked = ArrayField(models.PositiveSmallIntegerField(), default=list, blank=True)
+    # What was seen, by what it answers (`item:0`, `command:1:0`): text, whether it holds, who, when.
+    observed = models.JSONField(default=dict, blank=True)
     note = models.TextField(blank=True, default="")
     reason = models.CharField(max_length=200, blank=True, default="")
     changed_at = models.DateTimeField(null=True, blank=True)
@@ -122,7 +126,8 @@ class CommandRun(Claimable):
     `script` and `env` are what runs (values only in `env`); `digest` is SHA-256 over version,
     script, values and target, recomputed before the start. `output_seq` is the last chunk's number,
     `output_bytes` what the command wrote, `dropped_bytes` what was not kept. `nudged_at` is when a
-    worker was last told. With `waits` the command is tried again until its expected result holds.
+    worker was last told. With `waits` the command is tried again until its expected result holds. `touches` are
+    the things it acts on, `approval` what allowed it; the database refuses one that needs it and has none.
     """
 
     step_run = models.ForeignKey(StepRun, models.CASCADE, related_name="runs")
@@ -139,6 +144,8 @@ class CommandRun(Claimable):
     # Its document says why doing it twice does no harm: after an unknown outcome it is run once more by itself.
     repeatable = models.BooleanField(default=False)
     waits = models.BooleanField(default=False)
+    touches = ArrayField(models.CharField(max_length=300), default=list, blank=True)
+    approval = models.OneToOneField("runbooks.Approval", models.PROTECT, null=True, blank=True, related_name="run")
     status = models.CharField(max_length=16, choices=RunStatus, default=RunStatus.QUEUED)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     queued_at = models.DateTimeField()

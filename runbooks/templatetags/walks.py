@@ -16,6 +16,12 @@ def walk_url(execution: Execution, view: str, position: int | None = None, comma
 
 
 @register.simple_tag
+def walk_refer(execution: Execution, position: int, slug: str) -> str:
+    """The address that starts a runbook which a step of the walk refers to."""
+    return addresses.of_walk(execution, "step_refer", position=position, slug=slug)
+
+
+@register.simple_tag
 def run_url(execution: Execution, view: str, run: int) -> str:
     """The address of a view of one attempt."""
     return addresses.of_run(execution, view, run)

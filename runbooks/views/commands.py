@@ -1,4 +1,4 @@
-"""Running one command: the question that its risk asks first, and the request."""
+"""Running one command: the question that its risk asks first, the request, and asking for another's approval."""
 
 from typing import Any
 
@@ -9,18 +9,12 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access
 from erpops.htmx import HtmxRequest
 from incidents.views.answers import sheet
-from runbooks import runner, step_views
+from runbooks import approvals, consequences, gate, intent, runner, step_views, touched
 from runbooks.choices import Risk
 from runbooks.refusals import Refused
 from runbooks.views import walking
 from runbooks.views.steps import chosen
 from runbooks.views.walking import REFUSALS, Walk, act_on
-
-_EFFECTS: dict[str, str] = {
-    Risk.CHANGE: "Narrow and reversible; users should not notice.",
-    Risk.DISRUPT: "Users may notice: something stops, restarts or behaves differently.",
-    Risk.DESTROY: "Data, files, sessions or processes are gone afterwards.",
-}
 
 
 @require_GET
@@ -30,7 +24,7 @@ def confirm(
 ) -> HttpResponse:
     """What stands between a person and a command that changes something: a strip, or a sheet."""
     opened = _opened(request, number, execution, position, command)
-    context = _question(opened, command)
+    context = question(opened, command)
     if context["command"].gate == Risk.CHANGE and request.htmx:
         return render(request, "runbooks/room/_strip.html", context)
     return sheet(request, "runbooks/room/confirm_sheet.html", context)
@@ -43,8 +37,7 @@ def run(request: HtmxRequest, execution: int, position: int, command: int, numbe
     opened = _opened(request, number, execution, position, command)
     asked = opened.step.commands[command]
     if asked.gate != Risk.READ and request.POST.get("shown") != step_views.digest(asked):
-        problem = "The command changed since you looked at it. Read it again before you run it."
-        return _again(request, opened, command, problem)
+        return _again(request, opened, command, _CHANGED)
     try:
         runner.request(
             step_run=opened.step.run,
@@ -56,6 +49,29 @@ def run(request: HtmxRequest, execution: int, position: int, command: int, numbe
         )
     except REFUSALS as error:
         return _again(request, opened, command, str(error))
+    return _closed(request, opened)
+
+
+@require_POST
+@access.needs("run_commands")
+def ask(request: HtmxRequest, execution: int, position: int, command: int, number: int | None = None) -> HttpResponse:
+    """Ask another lead to approve exactly this."""
+    opened = _opened(request, number, execution, position, command)
+    asked = opened.step.commands[command]
+    if request.POST.get("shown") != step_views.digest(asked):
+        return _again(request, opened, command, _CHANGED)
+    given = gate.confirmation_of(_confirmation(request, asked.gate))
+    try:
+        approvals.ask(step_run=opened.step.run, command=command, by=request.user, given=given, values=chosen(opened))
+    except REFUSALS as error:
+        return _again(request, opened, command, str(error))
+    return _closed(request, opened)
+
+
+_CHANGED = "The command changed since you looked at it. Read it again before you run it."
+
+
+def _closed(request: HtmxRequest, opened: Walk) -> HttpResponse:
     response = walking.leaves(request, walking.again(opened))
     response.headers["HX-Trigger"] = "sheet:close"
     return response
@@ -65,25 +81,25 @@ def _again(request: HtmxRequest, opened: Walk, command: int, problem: str) -> Ht
     """The refusal beside its cause: in the sheet if one was open, else at the command."""
     asked = opened.step.commands[command]
     if asked.gate in {Risk.DISRUPT, Risk.DESTROY} and request.htmx:
-        return sheet(
-            request,
-            "runbooks/room/confirm_sheet.html",
-            _question(opened, command) | {"problem": problem, "reason": request.POST.get("reason", "")[:300]},
-            status=422,
-        )
+        typed = {name: request.POST.get(name, "")[:300] for name in ("why", "reason")}
+        context = question(opened, command) | {"problem": problem, **typed}
+        return sheet(request, "runbooks/room/confirm_sheet.html", context, status=422)
     error = Refused(problem)
     return walking.leaves(request, walking.refused(opened, error, at=command), status=409)
 
 
-def _confirmation(request: HtmxRequest, gate: str) -> Any:
-    """What the person said, in the shape that the runner checks."""
-    if gate == Risk.READ:
+def _confirmation(request: HtmxRequest, rung: str) -> Any:
+    """What the person said, in the shape that the gate checks: a picked reason, in their own words, or both."""
+    if rung == Risk.READ:
         return None
-    if gate == Risk.CHANGE:
+    if rung == Risk.CHANGE:
         return request.POST.get("confirm", "")
+    picked, own = request.POST.get("why", "").strip(), request.POST.get("reason", "").strip()
+    parts = [picked if picked in gate.REASONS else "", own]
     return {
-        "reason": request.POST.get("reason", "").strip()[:300],
-        "target": request.POST.get("target", "").strip()[:80],
+        "yes": request.POST.get("confirm") == "yes",
+        "reason": ": ".join(part for part in parts if part)[:300],
+        "target": request.POST.get("target", "").strip()[:300],
     }
 
 
@@ -94,33 +110,17 @@ def _opened(request: HtmxRequest, number: int | None, execution: int, position: 
     return opened
 
 
-def _question(opened: Walk, index: int) -> dict[str, Any]:
-    asked, place = opened.step.commands[index], opened.execution.environment
+def question(opened: Walk, index: int) -> dict[str, Any]:
+    """The names of the sheet: the command, what it comes to, and where its approval stands."""
+    asked = opened.step.commands[index]
+    compiled = intent.command_of(opened.step.run, index)
+    acts_on = touched.of(compiled, chosen(opened))
     return walking.context(opened) | {
         "command": asked,
         "shown": step_views.digest(asked),
-        "verb": _verb(asked.text, place.label),
-        "effect": _EFFECTS.get(asked.risk, ""),
-        "may_destroy": not place.is_production or access.can(opened.user, "run_destroy"),
-        "destroyers": access.roles_with("run_destroy"),
+        "facts": consequences.of(opened.execution, opened.runs, opened.position, risk=asked.risk, touched=acts_on),
+        "reasons": gate.REASONS,
+        "approval": asked.approval,
+        "alone": asked.approved_by_another and approvals.alone(opened.user),
+        "approvers": access.roles_with("approve_destroy").lower(),
     }
-
-
-def _verb(text: str, where: str) -> str:
-    """The confirming button repeats what happens and where: "Restart on erpops itself"."""
-    words = text.lower()
-    verbs = (
-        "restart",
-        "stop",
-        "terminate",
-        "cancel",
-        "kill",
-        "drop",
-        "delete",
-        "purge",
-        "flush",
-        "restore",
-        "rollback",
-    )
-    found = next((verb for verb in (*verbs, "scale", "apply", "analyze", "vacuum", "reload") if verb in words), "run")
-    return f"{found.capitalize()} on {where}"

@@ -140,16 +140,52 @@ def viewed(request: HtmxRequest, execution: int, position: int, number: int | No
     return walking.leaves(request, walking.again(opened))
 
 
-@require_POST
 @access.needs("run_commands")
 def complete(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
-    """Say that the runbook is done; what was skipped or failed is listed with it."""
+    """The sheet that lists what would be left, and the end of the runbook."""
     opened = act_on(request, number, execution, walking.sent_position(request))
+    problem, status = "", 200
+    if request.method == "POST":
+        note = request.POST.get("note", "").strip()
+        if not note and (opened.left.get("failed") or opened.left.get("not_done")):
+            problem, status = "Say what becomes of what failed or was not done.", 422
+        else:
+            try:
+                executions.complete(execution=opened.execution, by=request.user, note=note)
+            except REFUSALS as error:
+                problem, status = str(error), 409
+            else:
+                return _completed(request, opened)
+    context = walking.context(opened) | {"problem": problem, "note": request.POST.get("note", "")}
+    return sheet(request, "runbooks/room/complete_sheet.html", context, status=status)
+
+
+def _completed(request: HtmxRequest, opened: Walk) -> HttpResponse:
+    """The summary; a runbook that another one referred to goes back to the step that it came from."""
+    url = opened.turns.parent_url or walking.step_url(opened)
+    if not request.htmx:
+        return redirect(url)
+    return HttpResponse(status=204, headers={"HX-Redirect": url})
+
+
+@require_POST
+@access.needs("run_commands")
+def refer(request: HtmxRequest, execution: int, position: int, slug: str, number: int | None = None) -> HttpResponse:
+    """Start the runbook that a step refers to, as a part of this walk; twice is once."""
+    opened = act_on(request, number, execution, position)
+    runbook = get_object_or_404(visible_runbooks(request.user), slug=slug)
+    walked = opened.execution
     try:
-        executions.complete(execution=opened.execution, by=request.user)
+        child = executions.start(
+            runbook=runbook,
+            incident=walked.incident,
+            environment=walked.environment,
+            by=request.user,
+            parent=opened.step.run,
+        )
     except REFUSALS as error:
         return walking.whole(request, walking.refused(opened, error), status=409)
-    return walking.whole(request, walking.again(opened))
+    return walking.whole(request, _open(request, child, None), moved=True)
 
 
 @access.needs("run_commands")

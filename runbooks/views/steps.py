@@ -8,7 +8,7 @@ from django.views.decorators.http import require_POST
 
 from erpops import access
 from erpops.htmx import HtmxRequest
-from runbooks import executions, parameters, runner
+from runbooks import executions, observing, parameters, runner
 from runbooks.choices import RunStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.forms import PasteForm, SkipForm
@@ -29,7 +29,7 @@ def values(request: HtmxRequest, execution: int, position: int, number: int | No
         if not request.htmx:
             opened.refused = " ".join(f"{name}: {sentence}" for name, sentence in wrong.items())
         return walking.whole(request, opened, status=422)
-    return _settle(request, opened, executions.set_values, execution=opened.execution, values=typed, stay=True)
+    return settle(request, opened, executions.set_values, execution=opened.execution, values=typed, stay=True)
 
 
 def _asked(opened: Walk) -> list[str]:
@@ -50,7 +50,7 @@ def done(request: HtmxRequest, execution: int, position: int, number: int | None
     """A person says that the step is done; for a list, every item of it must have been ticked."""
     opened = act_on(request, number, execution, position)
     note = request.POST.get("note", "").strip()[:4000]
-    return _settle(request, opened, executions.mark_done, step_run=opened.step.run, note=note)
+    return settle(request, opened, executions.mark_done, step_run=opened.step.run, note=note)
 
 
 @require_POST
@@ -63,7 +63,7 @@ def tick(request: HtmxRequest, execution: int, position: int, number: int | None
     try:
         if not known:
             raise Refused("This step has no such item.")
-        executions.tick(
+        observing.tick(
             step_run=opened.step.run, item=int(item), ticked=request.POST.get("ticked") == "1", by=request.user
         )
     except REFUSALS as error:
@@ -80,7 +80,7 @@ def skip(request: HtmxRequest, execution: int, position: int, number: int | None
     if not form.is_valid():
         opened.refused = _sentences(form)
         return walking.whole(request, opened, status=422)
-    return _settle(request, opened, executions.skip, step_run=opened.step.run, reason=form.said)
+    return settle(request, opened, executions.skip, step_run=opened.step.run, reason=form.said)
 
 
 @require_POST
@@ -134,7 +134,7 @@ def chosen(opened: Walk) -> dict[str, str]:
     return {answer.name: answer.value for answer in opened.step.parameters if answer.value}
 
 
-def _settle(request: HtmxRequest, opened: Walk, act: object, *, stay: bool = False, **given: object) -> HttpResponse:
+def settle(request: HtmxRequest, opened: Walk, act: object, *, stay: bool = False, **given: object) -> HttpResponse:
     """Do `act`; then the step that the holder is pointed at is shown, or the same one if it is to `stay`."""
     assert callable(act)
     try:

@@ -17,11 +17,14 @@ from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
 from runbooks import (
     addresses,
+    approval_views,
     baton,
     crossings,
     needed,
+    observing,
     onlookers,
     output,
+    page_marks,
     page_queries,
     runner,
     step_views,
@@ -32,6 +35,7 @@ from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.refusals import Refused
+from runbooks.views.turning import Turns
 from runbooks.views.viewer import Viewer, viewer
 
 # How much of an output is compared with what was expected.
@@ -121,7 +125,15 @@ class Walk:
             runnable=frozenset(executors),
             there=there,
             links=crossings.of(self.execution),
+            approvals=self.approvals,
         )
+
+    @cached_property
+    def approvals(self) -> dict[int, approval_views.Standing]:
+        """The latest approval of each command of the step; none is ever asked for outside production."""
+        if not self.execution.environment.is_production:
+            return {}
+        return approval_views.of_step(self.runs[self.position], self.user)
 
     @cached_property
     def rail(self) -> list[walk.RailPhase]:
@@ -178,9 +190,13 @@ class Walk:
         return viewer(run, self.execution, known=run.pk in self.page.have, may_pin=self.operator)
 
     @cached_property
+    def turns(self) -> Turns:
+        return Turns(self)
+
+    @cached_property
     def tokens(self) -> dict[str, str]:
-        marks = step_views.tokens(self.step, self.runs, may_act=self.may_act)
-        return marks | {"baton": step_views.mark(self.baton.mark)}
+        marks = page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks)
+        return marks | {"baton": page_marks.mark(self.baton.mark)}
 
     @property
     def place(self) -> str:
@@ -282,6 +298,20 @@ class Walk:
     def leftovers(self) -> list[tuple[str, str, str]]:
         return walk.leftovers(self.runs, self.execution.version.compiled)
 
+    @cached_property
+    def unsettled(self) -> list[walk.Unsettled]:
+        """What has to be settled before the runbook can be completed."""
+        return page_queries.unsettled(self.execution)
+
+    @property
+    def verifying(self) -> bool:
+        return observing.verifies(self.runs[self.position])
+
+    @cached_property
+    def left(self) -> dict[str, list[walk.Leftover]]:
+        """What completing would leave, by kind."""
+        return walk.left_in_words(self.runs, self.execution.version.compiled)
+
     @property
     def value_rows(self) -> list[ValueRow]:
         """The parameters of the step with what was just typed and what is wrong with it."""
@@ -318,7 +348,7 @@ def act_on(request: HttpRequest, number: int | None, execution: int, position: i
 
 def sent_position(request: HttpRequest) -> int:
     """The step that the form of an act on the whole walk was shown with."""
-    value = request.POST.get("position", "0")
+    value = (request.POST if request.method == "POST" else request.GET).get("position", "0")
     if not value.isdecimal() or len(value) > 6:
         raise Http404("This runbook has no such step.")
     return int(value)

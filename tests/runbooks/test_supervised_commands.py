@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import IntegrityError, connection, connections
 
 from erpops import audit, beats
 from runbooks import containment, reaper, runner, settling, spool, tasks
@@ -250,10 +250,14 @@ def test_a_missing_program_is_reported_as_not_started() -> None:
     assert "no-such-program is not installed on this worker" in run.reason
 
 
-def test_a_row_that_was_changed_after_the_request_is_not_executed(tmp_path: Path) -> None:
+def test_a_request_cannot_be_changed_and_a_text_that_was_changed_after_it_is_not_executed(tmp_path: Path) -> None:
     place = walk(command("true"))
     run = runner.request(step_run=place.step(), command=0, by=place.user)
-    CommandRun.objects.filter(pk=run.pk).update(script=effect(tmp_path / "ledger"))
+    with pytest.raises(IntegrityError, match="never changes"):
+        CommandRun.objects.filter(pk=run.pk).update(script=effect(tmp_path / "ledger"))
+    version = place.execution.version
+    version.compiled["phases"][0]["steps"][0]["commands"][0]["text"] = effect(tmp_path / "ledger")
+    version.save(update_fields=["compiled"])
     tasks.run_command(run.pk)
     assert now(run).status == "not_started"
     assert "not what was confirmed" in now(run).reason

@@ -82,7 +82,8 @@ def test_without_an_environment_nothing_starts(browser: Client, routine: Runbook
 def test_it_is_walked_to_its_end_and_every_act_stands_in_the_journal(browser: Client, walk: Execution) -> None:
     browser.post(at(walk, 0, "step_skip"), {"reason": "other", "words": "no disks here"}, headers=HTMX)
     browser.post(at(walk, 1, "step_done"), {"note": "they know"}, headers=HTMX)
-    browser.post(at(walk, 2, "step_tick"), {"item": "0", "ticked": "1"}, headers=HTMX)
+    seen = {"about": "item:0", "observed": "three answers", "holds": "1"}
+    browser.post(at(walk, 2, "step_observe"), seen, headers=HTMX)
     browser.post(at(walk, 2, "step_done"), headers=HTMX)
     browser.post(addresses.of_walk(walk, "walk_complete"), {"position": "2"}, headers=HTMX)
     walk.refresh_from_db()

@@ -1,10 +1,10 @@
 """The runbook part of the incident room, through HTTP."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.http.response import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
@@ -13,7 +13,7 @@ from erpops import clock
 from incidents import lifecycle
 from incidents.models import Environment, Incident, TimelineEvent
 from runbooks import addresses, executions
-from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun
+from runbooks.models import Approval, CommandRun, Execution, Match, Runbook, StepRun
 from tests.runbooks.pages.conftest import DISK, HTMX, at, command, compiled, phase, shelve, step
 
 SignIn = Callable[[User], Client]
@@ -118,7 +118,7 @@ def test_what_reads_and_can_be_judged_can_be_waited_for(browser: Client, operato
     assert run.waits and run.timeout_s > 300
     CommandRun.objects.update(status="succeeded", exit_code=0)
     shown = browser.get(at(execution, 0), headers=HTMX).content.decode()
-    assert "It held at the last try" in shown
+    assert "it held at the last try" in shown
 
 
 def test_a_command_without_its_target_says_which_to_register(
@@ -154,7 +154,7 @@ def test_a_confirmation_of_another_text_is_refused(browser: Client, execution: E
 def test_a_disruption_needs_a_reason(browser: Client, execution: Execution) -> None:
     url = at(execution, 3, "command_run", 0)
     sheet = browser.get(at(execution, 3, "command_confirm", 0), headers=HTMX)
-    assert "Restart on Production" in sheet.content.decode()
+    assert "Restart 1 service on Production" in sheet.content.decode()
     given = {"confirm": "yes", "shown": sheet.context["shown"]}
     refused = browser.post(url, given, headers=HTMX)
     assert refused.status_code == 422
@@ -164,21 +164,16 @@ def test_a_disruption_needs_a_reason(browser: Client, execution: Execution) -> N
     assert CommandRun.objects.get().risk == "disrupt"
 
 
-def test_destroying_needs_a_lead_and_the_typed_target(
-    browser: Client, lead: User, signed_in: SignIn, execution: Execution
-) -> None:
-    url, ask = at(execution, 4, "command_run", 0), at(execution, 4, "command_confirm", 0)
-    sheet = browser.get(ask, headers=HTMX)
-    given = {"confirm": "yes", "shown": sheet.context["shown"], "reason": "disk", "target": "production"}
-    assert "needs the role Team lead" in sheet.content.decode()
-    assert browser.post(url, given, headers=HTMX).status_code == 422
-    by_lead = signed_in(lead)
-    executions.take_over(execution=execution, by=lead)
-    assert "Type <code>production</code>" in by_lead.get(ask, headers=HTMX).content.decode()
-    assert by_lead.post(url, given | {"target": "staging"}, headers=HTMX).status_code == 422
+def test_destroying_is_asked_for_with_the_name_typed(browser: Client, lead: User, execution: Execution) -> None:
+    run, ask = at(execution, 4, "command_run", 0), at(execution, 4, "command_ask", 0)
+    sheet = browser.get(at(execution, 4, "command_confirm", 0), headers=HTMX)
+    given = {"confirm": "yes", "shown": sheet.context["shown"], "reason": "disk", "target": "/var/old"}
+    assert "Type <code>/var/old</code>" in sheet.content.decode()
+    assert browser.post(run, given, headers=HTMX).status_code == 422
+    assert browser.post(ask, given | {"target": "production"}, headers=HTMX).status_code == 422
+    assert browser.post(ask, given, headers=HTMX).headers["HX-Trigger"] == "sheet:close"
+    assert Approval.objects.get().requested_by == execution.holder
     assert not CommandRun.objects.exists()
-    assert by_lead.post(url, given, headers=HTMX).status_code == 200
-    assert CommandRun.objects.get().requested_by == lead
 
 
 def test_a_blocked_command_takes_a_pasted_result(browser: Client, execution: Execution) -> None:
@@ -249,36 +244,44 @@ def test_done_moves_on_and_the_note_stays(browser: Client, execution: Execution)
     assert "data team says yes" in browser.get(at(execution, 5), headers=HTMX).content.decode()
 
 
-def tick(browser: Client, execution: Execution, item: str, ticked: str = "1") -> HttpResponseBase:
-    return browser.post(at(execution, 7, "step_tick"), {"item": item, "ticked": ticked}, headers=HTMX)
+def see(browser: Client, execution: Execution, item: str, text: str = "200 OK", holds: str = "1") -> Any:
+    given = {"about": f"item:{item}", "observed": text, "holds": holds}
+    return browser.post(at(execution, 7, "step_observe"), given, headers=HTMX)
 
 
-def test_a_checklist_is_done_when_every_item_is_ticked(browser: Client, execution: Execution) -> None:
-    tick(browser, execution, "0")
+def test_a_verification_is_done_when_every_item_was_seen_to_hold(browser: Client, execution: Execution) -> None:
+    see(browser, execution, "0", "61 %")
     refused = browser.post(at(execution, 7, "step_done"), headers=HTMX)
     assert refused.status_code == 409
-    assert "One item is not ticked yet" in refused.content.decode()
-    tick(browser, execution, "1")
+    assert "One item is not verified yet" in refused.content.decode()
+    see(browser, execution, "1", "wrote a file")
+    page = browser.get(at(execution, 7), headers=HTMX).content.decode()
+    assert "wrote a file" in page
     browser.post(at(execution, 7, "step_done"), headers=HTMX)
     assert status(execution, 7) == "passed"
 
 
-def test_a_tick_stays_is_told_once_and_can_be_taken_away(browser: Client, execution: Execution) -> None:
+def test_what_was_seen_is_kept_and_told_once_and_a_bare_tick_is_refused(browser: Client, execution: Execution) -> None:
     for _ in range(2):
-        tick(browser, execution, "1")
-    again = browser.get(at(execution, 7), headers=HTMX).content.decode()
-    assert again.count('aria-checked="true"') == 1
-    assert "1 not ticked yet" in again
-    tick(browser, execution, "1", "0")
+        see(browser, execution, "1", "disk is read-only", "0")
     step_run = StepRun.objects.get(execution=execution, position=7)
-    assert step_run.ticked == []
-    said = TimelineEvent.objects.filter(kind="step.ticked").values_list("text", flat=True)
-    assert list(said) == ["ticked “Writes work”", "took the tick from “Writes work”"]
+    assert (step_run.status, step_run.ticked, step_run.observed["item:1"]["text"]) == (
+        "failed",
+        [],
+        "disk is read-only",
+    )
+    said = TimelineEvent.objects.filter(kind="step.observed").values_list("text", flat=True)
+    assert list(said) == ["saw “disk is read-only” where “Writes work” is expected, which does not hold"]
+    bare = browser.post(at(execution, 7, "step_tick"), {"item": "1", "ticked": "1"}, headers=HTMX)
+    assert "Say what you saw" in bare.content.decode()
+    assert "Say what you saw" in see(browser, execution, "1", " ").content.decode()
 
 
 @pytest.mark.parametrize("item", ["2", "-1", "x", "", "9" * 40])
 def test_an_item_that_is_not_there_is_refused(browser: Client, execution: Execution, item: str) -> None:
-    assert tick(browser, execution, item).status_code == 409
+    assert see(browser, execution, item).status_code == 409
+    ticked = {"item": item, "ticked": "1"}
+    assert browser.post(at(execution, 7, "step_tick"), ticked, headers=HTMX).status_code == 409
 
 
 def test_skipping_needs_a_reason_of_the_list(browser: Client, execution: Execution) -> None:
@@ -292,11 +295,11 @@ def test_skipping_needs_a_reason_of_the_list(browser: Client, execution: Executi
 
 
 def test_a_branch_that_does_not_apply_says_so_in_the_rail(browser: Client, execution: Execution) -> None:
-    assert "Does this apply now?" in browser.get(at(execution, 2), headers=HTMX).content.decode()
-    browser.post(at(execution, 2, "step_skip"), {"reason": "branch not taken"})
+    assert "Does this apply?" in browser.get(at(execution, 2), headers=HTMX).content.decode()
+    browser.post(at(execution, 2, "step_decide"), {"choice": "none"})
     page = browser.get(at(execution, 2), headers=HTMX).content.decode()
     assert 'data-state="not_taken"' in page
-    assert "this branch was not taken" in page
+    assert "This branch was not taken" in page
 
 
 def test_only_the_holder_acts_until_someone_takes_over(execution: Execution, lead: User, signed_in: SignIn) -> None:
@@ -364,7 +367,13 @@ def test_a_lost_baton_redraws_the_step(browser: Client, execution: Execution, le
 
 def test_completing_lists_what_did_not_pass(browser: Client, execution: Execution) -> None:
     browser.post(at(execution, 3, "step_skip"), {"reason": "no access"})
-    browser.post(reverse("walk_complete", args=[execution.incident_id, execution.pk]), {"position": "3"})
+    url = reverse("walk_complete", args=[execution.incident_id, execution.pk])
+    listed = browser.get(url, headers=HTMX).content.decode()
+    assert "(no access)" in listed
+    assert "3 If logs fill it" in listed
+    refused = browser.post(url, {"position": "3"}, headers=HTMX)
+    assert "Say what becomes of" in refused.content.decode()
+    browser.post(url, {"position": "3", "note": "the rest tomorrow"})
     page = browser.get(at(execution, 3), headers=HTMX).content.decode()
     assert "Completed" in page
     assert "4 Restart the writer" in page

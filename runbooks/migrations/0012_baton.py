@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runbooks', '0008_repeatable'),
+        ('runbooks', '0011_walking'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

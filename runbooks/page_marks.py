@@ -1,0 +1,42 @@
+"""What tells a page which of its parts would look different by now. Pure."""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from runbooks.models import StepRun
+from runbooks.step_views import StepView
+from runbooks.walk import SETTLED, from_before
+
+
+def tokens(
+    view: StepView, runs: Sequence[StepRun], *, may_act: bool, turns: Mapping[str, object] | None = None
+) -> dict[str, str]:
+    """A short mark per part of the page, another one whenever that part would look different (output excepted).
+
+    The page sends back what it shows, and only the parts that changed are drawn again: what somebody
+    types or has opened in the others stays.
+    """
+    states = [(run.pk, run.status, run.reason) for run in runs]
+    own = view.run
+    settled = [status in SETTLED for _, status, _ in states]
+    parts: dict[str, object] = {
+        "head": (view.state, view.position in from_before(runs)),
+        "rail": (states, view.position, from_before(runs)),
+        "reads": (len(view.reads), [c.latest and c.latest.status for c in view.commands], may_act),
+        "foot": (own.status, own.reason, own.note, view.busy, settled, may_act),
+    }
+    parts["foot"] = (parts["foot"], sorted(own.ticked))
+    parts |= {name: (turn, may_act) for name, turn in (turns or {}).items()}
+    for item in view.items:
+        parts[f"item-{item.index}"] = (item.ticked, dict(item.observed), view.settled, may_act)
+    for command in view.commands:
+        attempts = [(run.pk, run.status, run.stop_requested_at is not None) for run in command.runs]
+        seen = [dict(item.observed) for item in command.expected]
+        asked = command.approval.mark if command.approval else None
+        parts[f"act-{command.index}"] = (attempts, seen, command.missing, may_act, asked)
+    return {name: mark(part) for name, part in parts.items()}
+
+
+def mark(part: object) -> str:
+    """A short text that differs whenever `part` does."""
+    return sha256(repr(part).encode()).hexdigest()[:8]
