@@ -12,9 +12,10 @@ def main() -> None:
 
         sys.exit(up.main(sys.argv[2:]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "erpops.settings")
-    if sys.argv[1:2] == ["serve"]:
-        # Only web shares a connection pool; it must be known before settings load.
-        os.environ.setdefault("ERPOPS_ROLE", "web")
+    role = {"serve": "web", "engine": "engine", "worker": "worker"}.get("".join(sys.argv[1:2]))
+    if role:
+        # Before settings load, which differ: only web shares a connection pool.
+        os.environ.setdefault("ERPOPS_ROLE", role)
     from django.core.management import execute_from_command_line  # after the environment is set
 
     execute_from_command_line(sys.argv)

@@ -73,8 +73,7 @@ def _send(check: Check, *, status: str, severity: str, summary: str, at: datetim
             "service": service,
             "environment": environment,
         },
-        # One condition of one service is one incident, however many checks see it.
-        group_key=f"checks:{environment}:{service or target.name}:{check.alert_name}",
+        group_key=group_key(environment=environment, service=service or target.name, name=check.alert_name),
         annotations={"summary": summary, "description": check.last_message},
         starts_at=at if status == AlertStatus.FIRING else None,
         ends_at=at if status == AlertStatus.RESOLVED else None,
@@ -82,11 +81,21 @@ def _send(check: Check, *, status: str, severity: str, summary: str, at: datetim
         environment=environment,
         service=service,
     )
+    return take(alert)
+
+
+def group_key(*, environment: str, service: str, name: str) -> str:
+    """One condition of one service is one incident, however many see it."""
+    return f"checks:{environment}:{service}:{name}"
+
+
+def take(alert: ParsedAlert) -> intake.Folded:
+    """Put an alert that the console raises itself through the door of everybody's, in the running transaction."""
     body = {
         "alert": alert.name,
-        "status": status,
-        "severity": severity,
+        "status": alert.status,
+        "severity": alert.severity,
         "labels": alert.labels,
-        "summary": summary,
+        "summary": alert.annotations["summary"],
     }
     return intake.fold([intake.Incoming(source=_source(), body=json.dumps(body).encode(), alerts=[alert])])[0]

@@ -85,6 +85,12 @@ def due() -> QuerySet[Check]:
     return Check.objects.filter(enabled=True, target__enabled=True, next_at__lte=Now()).order_by("next_at", "pk")
 
 
+def overdue(*, by_s: float) -> QuerySet[Check]:
+    """Checks that were measured before and should have been measured again `by_s` seconds ago."""
+    checks = Check.objects.filter(enabled=True, target__enabled=True).exclude(verdict=Verdict.NEW)
+    return checks.filter(last_at__lt=_before(Now() - seconds(by_s), F("interval_s") + F("timeout_s")))
+
+
 def send_due() -> int:
     """Claim what is due and ring a worker for each; how many were sent.
 

@@ -22,12 +22,15 @@ logger = logging.getLogger(__name__)
 MODULES = [
     "checks.scheduler",
     "runbooks.matching",
+    "runbooks.plans",
+    "runbooks.rehearsal",
     "incidents.handover",
     "runbooks.clocks",
     "incidents.escalation",
     "incidents.outbox",
     "runbooks.approvals",
     "runbooks.reaper",
+    "runbooks.stalled",
     "incidents.upkeep",
 ]
 PAUSE_S = 0.5

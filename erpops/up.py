@@ -205,7 +205,7 @@ class Up:
         deadline = time.monotonic() + WORKER_TIMEOUT
         while time.monotonic() < deadline:
             state = self._health()
-            if state.get("engine") and state.get("worker"):
+            if state.get("engine") and state.get("workers"):
                 return
             self._tend()
             time.sleep(STARTING_POLL)

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from erpops import access, clock
 from incidents import handover
 from incidents.access import may_operate
+from incidents.beginnings import Beginning, beginnings_for
 from incidents.choices import EscalationState, IncidentStatus, RoleName
 from incidents.escalation import step_of
 from incidents.matrix import next_call
@@ -53,6 +54,8 @@ class Standing:
     may_post: bool
     states: list[tuple[str, str]]
     handover: Handover | None
+    # What acknowledging can begin.
+    beginning: Beginning | None = None
 
     @property
     def holds(self) -> bool:
@@ -75,6 +78,7 @@ def standing(incident: Incident, user: User) -> Standing:
         overdue=bool(due and due < clock.now()),
         may_work=access.can(user, "work_incidents") and may_operate(user, incident.environment),
         may_post=access.can(user, "post_status"),
+        beginning=beginnings_for(user, [incident]).get(incident.pk),
         states=[(state.value, str(state.label)) for state in WORKING_STATES if state != incident.status],
         handover=handover.waiting(incident),
     )

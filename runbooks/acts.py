@@ -41,6 +41,8 @@ def require_baton(execution: Execution, by: User) -> None:
     The UPDATE that notes the holder's latest act locks the walk: called in the transaction of an act, nobody can
     take the baton or end the walk before that act has committed.
     """
+    if execution.is_rehearsal:
+        raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
     mine = Execution.objects.filter(pk=execution.pk, status=E.ACTIVE, holder=by)
     held = mine.update(acted_at=Now(), paused_at=None)
     execution.refresh_from_db(fields=["status", "holder"])
@@ -81,10 +83,8 @@ def latest_runs(step_run: StepRun) -> dict[int, CommandRun]:
 
 
 def point_at(execution: Execution, step_run: StepRun) -> None:
-    """The holder looks at this step from now on; the clock of its phase runs."""
+    """The holder looks at this step from now on; the clock of its phase runs, what was looked at before stays so."""
     budgets.begin(step_run)
-    for other in execution.steps.filter(status=S.CURRENT).exclude(pk=step_run.pk):
-        STEP.move(other, to=S.PENDING)
     STEP.move(step_run, to=S.CURRENT, only_from={S.PENDING})
     Execution.objects.filter(pk=execution.pk).update(position=step_run.position)
     execution.position = step_run.position

@@ -19,7 +19,7 @@ from pathlib import Path
 from django.conf import settings
 
 from erpops import pids
-from runbooks import limits
+from runbooks import command_user, limits
 from runbooks.limits import Limits
 
 logger = logging.getLogger(__name__)
@@ -112,13 +112,13 @@ def sweep_left(run_id: int, *, home: Path, supervisor: tuple[int, str | None]) -
     """End what is left of an attempt whose supervisor and guardian are gone or stand still.
 
     For a process that has children of its own: only the attempt's group is ended, what carries its private
-    directory as HOME, and what hangs below `supervisor` (pid and start time) if that lives. False if something
-    is still there after a second.
+    directory as HOME, what has its identity where it has one, and what hangs below `supervisor` (pid and start
+    time) if that lives. False if something is still there after a second.
     """
     group = _group_path(run_id)
     group = group if group is not None and group.is_dir() else None
     deadline = time.monotonic() + 1
-    while left := _group_members(group) | _at_home(home) | _below(*supervisor):
+    while left := _group_members(group) | _at_home(home) | _below(*supervisor) | command_user.processes_of(run_id):
         if group is not None:
             _write(group / "cgroup.kill", "1")
         for number in (signal.SIGSTOP, signal.SIGKILL):

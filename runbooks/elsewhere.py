@@ -4,8 +4,10 @@ The real clients leave the process of an `exec` running when they are ended, and
 where they can, and leave a note where they cannot.
 """
 
+import os
 import re
 import shutil
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -40,7 +42,21 @@ def left(*, script: str, env: Mapping[str, str], home: Path) -> str:
 
 
 def _notes(folder: Path) -> list[str]:
+    """What lies there, as far as the command could have written it: it may have put links and pipes there instead."""
     try:
-        return [path.read_text(encoding="utf-8")[:_LONGEST] for path in sorted(folder.iterdir())]
+        owner = folder.parent.stat().st_uid
+        found = [_note(path, owner) for path in sorted(folder.iterdir())]
     except OSError:
         return []
+    return [note for note in found if note]
+
+
+def _note(path: Path, owner: int) -> str:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    with os.fdopen(handle, "rb") as file:
+        about = os.fstat(file.fileno())
+        ours = stat.S_ISREG(about.st_mode) and about.st_uid == owner
+        return file.read(4 * _LONGEST).decode("utf-8", "replace")[:_LONGEST] if ours else ""

@@ -19,7 +19,7 @@ from erpops.transitions import Machine
 from incidents import lifecycle, pictures
 from incidents.access import may_operate
 from incidents.models import Environment, Incident
-from runbooks import budgets, decisions, library, observing, secret_values, waits, walk
+from runbooks import answers, budgets, decisions, library, observing, secret_values, waits, walk
 from runbooks.acts import (
     LIVE_RUNS,
     STEP,
@@ -36,7 +36,7 @@ from runbooks.acts import (
     tell,
     tell_step,
 )
-from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
+from runbooks.choices import ExecutionPurpose, ExecutionStatus, RunStatus, StepStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
 from runbooks.parameters import validate
@@ -76,15 +76,16 @@ def start(
     """
     if not may_operate(by, environment):
         raise Refused(f"Running commands in {environment.label} is not among your permissions.", code="permission")
-    if parent is not None:
-        _require_new(parent, runbook, by)
     with transaction.atomic():
+        if parent is not None:
+            _require_new(parent, runbook, by)
         # Two clicks queue here, so the second finds what the first has made.
         runbook = Runbook.objects.select_for_update().get(pk=runbook.pk)
         version = runbook.current
         if version is None or runbook.archived:
             raise Refused("This runbook has no published version yet: an admin has to publish one.")
-        running = Execution.objects.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
+        walks = Execution.objects.filter(purpose=ExecutionPurpose.WALK)
+        running = walks.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
         if incident is None:
             running = running.filter(environment=environment)
         if found := running.order_by("-id").first():
@@ -99,7 +100,6 @@ def start(
             started_at=clock.now(),
             started_by=by,
             holder=by,
-            acted_at=clock.now(),
             parent=parent,
             values=parent.execution.values if parent else {},
         )
@@ -192,8 +192,13 @@ def skip(*, step_run: StepRun, reason: str, by: User) -> None:
         tell_step(step_run, "step.skipped", said, by, reason=reason)
 
 
-def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> None:
-    """Keep parameter values for the rest of the walk; an empty one forgets. Refused with a sentence per bad value."""
+def set_values(
+    *, execution: Execution, values: Mapping[str, str], by: User, origin: Mapping[str, Any] | None = None
+) -> None:
+    """Keep parameter values for the rest of the walk; an empty one forgets. Refused with a sentence per bad value.
+
+    `origin` says where what changes was taken from, in the words of `runbooks.answers`; typed if it is not given.
+    """
     wanted = parameters_of(execution)
     unknown = [name for name in values if name not in wanted]
     if unknown:
@@ -209,10 +214,14 @@ def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> 
         values = secret_values.restored(values, kept)
         merged = {**kept, **values}
         execution.values = secret_values.sealed({name: value for name, value in merged.items() if value})
-        execution.save(update_fields=["values"])
         changed = sorted(name for name, value in values.items() if kept.get(name, "") != value)
+        told = {"from": "given", **(origin or {}), "by": by.get_username()}
+        origins = locked.origins | dict.fromkeys(changed, told)
+        execution.origins = {name: told for name, told in origins.items() if name in execution.values}
+        execution.save(update_fields=["values", "origins"])
         if changed:
-            tell(execution, "execution.values", f"set {', '.join(changed)}", by, noise=True, names=changed)
+            said = " ".join(filter(None, (f"set {', '.join(changed)}", answers.words(told))))
+            tell(execution, "execution.values", said, by, noise=True, names=changed)
 
 
 def keep_note(*, execution: Execution, text: str, by: User) -> None:
@@ -275,6 +284,8 @@ def _come_back(execution: Execution, outcome: str, parts: list[str], by: User) -
 
 def take_over(*, execution: Execution, by: User) -> None:
     """The baton moves to `by`; whoever had it reads along from now on. `runbooks.baton` says when that may be."""
+    if execution.is_rehearsal:
+        raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
     require_operator(execution, by)
     with transaction.atomic():
         locked = Execution.objects.select_for_update(of=("self",)).select_related("holder").get(pk=execution.pk)
@@ -311,12 +322,21 @@ def follow_runs(*, step_run: StepRun) -> None:
     elif states & {R.FAILED, R.TIMED_OUT, R.STOP_UNCONFIRMED, R.OUTCOME_UNKNOWN}:
         STEP.move(step_run, to=S.FAILED, changed_at=Now())
     elif len(latest) == len(commands) and states == {R.SUCCEEDED} and observing.complete(step_run):
-        if STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
-            tell_step(step_run, "step.passed", f"Step {step_run.position + 1}, {step_title(step_run)}, passed", None)
-            budgets.settle(step_run)
-            progressed(step_run)
+        _passed(step_run, latest)
     else:
         STEP.move(step_run, to=S.CURRENT, only_from={S.RUNNING}, changed_at=Now())
+
+
+def _passed(step_run: StepRun, latest: Mapping[int, CommandRun]) -> None:
+    """Every command succeeded; a verification has passed only if what they printed holds, too."""
+    where = f"Step {step_run.position + 1}, {step_title(step_run)}"
+    if observing.verifies(step_run) and not observing.judge_runs(step_run, latest):
+        if STEP.move(step_run, to=S.FAILED, only_from={S.RUNNING, S.CURRENT, S.PASSED}, changed_at=Now()):
+            tell_step(step_run, "step.failed", f"{where}, does not show what is expected", None)
+    elif STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
+        tell_step(step_run, "step.passed", f"{where}, passed", None)
+        budgets.settle(step_run)
+        progressed(step_run)
 
 
 def parameters_of(execution: Execution) -> dict[str, dict[str, Any]]:

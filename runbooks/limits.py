@@ -44,8 +44,8 @@ class Limits:
         _limit(resource.RLIMIT_FSIZE, self.file_bytes)
         # For what grows faster than one looks. Far above the limit, because programs reserve what they never touch.
         _limit(resource.RLIMIT_DATA, 4 * self.memory_bytes)
-        if os.geteuid() != 0:
-            # Counted by the kernel for all that this user runs, the console too.
+        if os.geteuid() != 0 or settings.COMMAND_USER:
+            # Counted by the kernel for all that this user runs, the console too; root is exempt.
             _limit(resource.RLIMIT_NPROC, 4 * self.processes)
         try:
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)

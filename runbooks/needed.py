@@ -8,7 +8,7 @@ from typing import Any
 
 from erpops import beats
 from incidents.models import Environment
-from runbooks import variables
+from runbooks import command_user, variables
 from runbooks.compiler import shell
 from runbooks.executors.shell import KINDS
 from runbooks.executors.shell import OWN_WORDS as BUILT_IN
@@ -63,6 +63,8 @@ def on_path(path: str) -> set[str]:
         except OSError:
             continue
         if folder == str(launchers.folder()):
+            if not command_user.reaches_stand_ins():
+                continue
             names = {name + _STAND_IN for name in names - found}
         found |= names
     return found

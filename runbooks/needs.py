@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from erpops import access
@@ -54,9 +55,11 @@ def batons(user: User) -> list[Need]:
     """Walks that I hold: somebody asks for the baton, or I have left them, or not touched them for a while."""
     waiting = BatonRequest.objects.filter(execution=OuterRef("pk"), status=BatonStatus.WAITING)
     walks = _held(user).annotate(
-        asked_by=Subquery(waiting.values("by__username")[:1]), asked_at=Subquery(waiting.values("asked_at")[:1])
+        asked_by=Subquery(waiting.values("by__username")[:1]),
+        asked_at=Subquery(waiting.values("asked_at")[:1]),
+        last=Coalesce("acted_at", "started_at"),
     )
-    left = Q(paused_at__isnull=False) | Q(acted_at__lt=Now() - timedelta(seconds=IDLE_S))
+    left = Q(paused_at__isnull=False) | Q(last__lt=Now() - timedelta(seconds=IDLE_S))
     return [_of_walk(walk) for walk in walks.filter(left | Q(asked_by__isnull=False))[:MOST]]
 
 
@@ -66,7 +69,7 @@ def _of_walk(walk: Any) -> Need:
         asks = f"{walk.asked_by} asks for the baton of {title}"
         return Need(_ASKED, "Answer", asks, url, detail=_where(walk), since=walk.asked_at)
     paused = f"Paused at step {walk.position + 1} · {_where(walk)}"
-    return Need(_LEFT, "Go on", title, url, detail=paused, since=walk.paused_at or walk.acted_at)
+    return Need(_LEFT, "Go on", title, url, detail=paused, since=walk.paused_at or walk.last)
 
 
 def _held(user: User) -> QuerySet[Execution]:

@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from django.conf import settings
 
 from erpops import pids
+from runbooks.command_user import Identity
 from runbooks.models import OutputChunk
 
 _HEADER_LIMIT = 4096
@@ -54,24 +56,37 @@ class Spool:
         """The command's working directory and home."""
         return self.path / "work"
 
-    def create(self) -> None:
-        """Make the directory. One that is there belongs to another database's run of that number, long over."""
+    def create(self, *, owner: Identity | None = None) -> None:
+        """Make the directory. One that is there belongs to another database's run of that number, long over.
+
+        `owner` is whose the command's own directory is; to all the rest of it only this process's user has access.
+        """
         root().mkdir(mode=0o700, parents=True, exist_ok=True)
         if self.exists() and not self.supervised():
             self.remove()
         self.path.mkdir(mode=0o700)
         self.work.mkdir(mode=0o700)
-        (self.path / "supervisor.pid").write_text(pids.identity(), encoding="ascii")
-        self._output = (self.path / "output").open("ab")
+        if owner is not None:
+            os.chown(self.work, owner.uid, owner.gid)
+            os.chown(self.path, -1, owner.gid)
+            # The attempt's own group may pass; nobody may look around.
+            self.path.chmod(0o710)
+        with self._private("supervisor.pid", "w") as file:
+            file.write(pids.identity())
+        self._output = cast(BinaryIO, self._private("output", "ab"))
         _sync_directory(self.path)
 
-    def hand_over(self, files: Mapping[str, str]) -> None:
+    def hand_over(self, files: Mapping[str, str], *, owner: Identity | None = None) -> None:
         """Write files below the command's directory, readable by it alone. Raises `OSError`."""
         for name, text in files.items():
             path = self.work / name
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
                 file.write(text)
+        if owner is not None:
+            # Nothing else is there yet.
+            for path in self.work.rglob("*"):
+                os.chown(path, owner.uid, owner.gid, follow_symlinks=False)
 
     def append(self, chunks: list[OutputChunk]) -> None:
         """Write chunks so that they survive this process and the machine's power."""
@@ -94,12 +109,12 @@ class Spool:
 
     def close_with(self, end: Exit) -> None:
         """Write the end, whole or not at all."""
-        partial = self.path / ".exit.json"
-        with partial.open("w", encoding="utf-8") as file:
+        written = self.path / ".exit.json"
+        with self._private(written.name, "w") as file:
             json.dump(end.__dict__, file)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(self.path / "exit.json")
+        written.replace(self.path / "exit.json")
         _sync_directory(self.path)
 
     def exit(self) -> Exit | None:
@@ -148,6 +163,11 @@ class Spool:
             with suppress(OSError):
                 self._output.close()
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _private(self, name: str, mode: str) -> IO[Any]:
+        """A file of the supervisor's, which the command may not read though it passes by."""
+        encoding = None if "b" in mode else "utf-8"
+        return open(self.path / name, mode, encoding=encoding, opener=partial(os.open, mode=0o600))
 
     def _chunk(self, head: dict[str, Any], data: bytes) -> OutputChunk:
         return OutputChunk(

@@ -19,13 +19,14 @@ from typing import IO, Any
 
 from django.db import connections
 
+from checks import credentials
 from erpops import clock
 from erpops.failpoints import failpoint
 from runbooks import containment, elsewhere, limits, runner, secret_values, variables
 from runbooks.calling import Verdict, become
 from runbooks.choices import RunStatus
 from runbooks.cutting import Cutter
-from runbooks.executors import Job, Launch, executors, waiting
+from runbooks.executors import Job, Launch, executors, identified, waiting
 from runbooks.models import CommandRun
 from runbooks.parameters import Bound
 from runbooks.recording import Recorder
@@ -67,7 +68,7 @@ def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
     env = variables.process_environment(given=given, bound=bound.env, home=str(home))
     limit_s = runner.READ_LIMIT_S if run.waits else run.timeout_s
     job = Job(bound.script, env, bound.env, run.risk, given.places, home, limit_s, given.shell_host)
-    launch = executors[run.kind](job)
+    launch = identified(executors[run.kind](job), run.pk)
     if run.waits:
         launch = waiting.until_holds(launch, runner.expected_of(run), try_s=limit_s)
     launch = replace(launch, files={**given.files, **launch.files})
@@ -88,6 +89,8 @@ def carry_out(prepared: Prepared, *, held_since: float) -> None:
     os.close(keep)
     failpoint("supervisor.forked")
     try:
+        # Meanwhile, so that no command waits for it.
+        credentials.handed_to_commands(prepared.run.step_run.execution.environment)
         os.read(ended, 1)
     finally:
         os.close(ended)
@@ -210,6 +213,8 @@ class Supervision:
     def _enter(self) -> None:
         """In the child, as the last act before it becomes the command: a process may be stopped anywhere."""
         self.held.enter()
+        if self.launch.identity is not None:
+            self.launch.identity.become()
         self._require_lease()
 
     def _refuse(self, reason: str) -> None:
@@ -221,7 +226,7 @@ class Supervision:
             self.spool.remove()
 
     def _spawn(self, launch: Launch) -> int:
-        self.spool.hand_over(launch.files)
+        self.spool.hand_over(launch.files, owner=launch.identity)
         if launch.call is not None:
             return self._spawn_call(launch, launch.call)
         process = subprocess.Popen(
@@ -429,7 +434,7 @@ class Supervision:
     def _has_spool(self) -> bool:
         """Make the attempt's directory; where that fails, record that nothing was started."""
         try:
-            self.spool.create()
+            self.spool.create(owner=self.launch.identity)
         except OSError as error:
             self.spool.remove()
             reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."

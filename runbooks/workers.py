@@ -18,13 +18,17 @@ USUAL = "docker docker-compose kubectl helm psql redis-cli curl ssh jq openssl d
 
 @dataclass(frozen=True)
 class Worker:
-    """One worker as it told of itself. `missing` are usual programs that it does not have."""
+    """One worker as it told of itself.
+
+    `runs_as` is the OS user of its commands; `missing` are usual programs that it does not have.
+    """
 
     host: str
     pid: int
     since: datetime
     queues: Sequence[str]
     holds: str
+    runs_as: str
     found: Sequence[str]
     missing: Sequence[str]
 
@@ -46,6 +50,7 @@ def alive() -> list[Worker]:
             since=beat.started_at,
             queues=sorted(beat.queues),
             holds=LEVELS.get(beat.info.get("containment", ""), "unknown"),
+            runs_as=beat.info.get("command_user", ""),
             found=[name for name in USUAL if name in (names := _programs(beat.info))],
             missing=[name for name in USUAL if name not in names],
         )

@@ -11,18 +11,24 @@ from django.template import loader
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
-from erpops import access, beats, conflicts
+from erpops import access, beats, conflicts, health
 
 
 @login_not_required
 @require_GET
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Whether this console can do its work: 200 with the database, 503 without."""
+    """Whether this console can do its work: 200 with the database, 503 without.
+
+    `worker` is true while one lives and nothing waits for one; `workers` is how many live. Anybody may ask, so the
+    words name no queue.
+    """
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
-        state = {"status": "ok", "engine": bool(beats.alive("engine")), "worker": bool(beats.alive("worker"))}
-        return JsonResponse(state)
+        workers, waits = len(beats.alive("worker")), bool(health.waiting())
+        state = {"status": "ok", "engine": bool(beats.alive("engine")), "worker": workers > 0 and not waits}
+        said = {"waits": "Commands or checks are due and nobody begins them."} if waits else {}
+        return JsonResponse(state | {"workers": workers} | said)
     except DatabaseError:
         return JsonResponse({"status": "no database"}, status=503, headers={"Retry-After": "5"})
 

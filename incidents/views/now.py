@@ -9,20 +9,10 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from erpops import access, beats, clock
+from erpops import access, beats, clock, health
 from erpops.htmx import HtmxRequest, Need, needs_of, page
 from incidents import feeds, first_run
 from incidents.queries import first_called
-
-
-@dataclass(frozen=True)
-class Health:
-    """One of the console's own processes."""
-
-    label: str
-    alive: bool
-    missing: str
-
 
 # A storm: more of one kind than this is folded, the most urgent stay in sight.
 STORM, IN_SIGHT = 10, 5
@@ -77,17 +67,9 @@ def _context(request: HtmxRequest) -> dict[str, Any]:
         "heaps": heaps(needs),
         "urgent": any(need.severity for need in needs),
         "called": first_called(),
-        "health": health(),
+        "health": health.parts(),
         "last_beat": beats.last_seen(),
         "as_of": clock.now(),
         "steps": [] if request.COOKIES.get("first_run") == "hidden" else first_run.steps(request.user),
         "may_drill": access.can(request.user, "start_drill"),
     }
-
-
-def health() -> list[Health]:
-    """Whether paging and running commands work right now."""
-    return [
-        Health("Engine", bool(beats.alive("engine")), "Nobody is paged and no check is due until it runs again."),
-        Health("Worker", bool(beats.alive("worker")), "Commands and checks wait until it runs again."),
-    ]

@@ -1,11 +1,13 @@
 """How each kind of command is started: a kind's executor turns a job into a program or a call."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from checks.probes import Place
 from erpops.registry import Registry
+from runbooks import command_user
+from runbooks.command_user import Identity
 
 
 class CannotStart(Exception):
@@ -37,12 +39,14 @@ class Launch:
 
     A `call` runs in a child of the supervisor that has nothing but `env`, prints to standard output and error,
     and gives the exit status. `files` are written below the command's directory first, for its eyes only.
+    `identity` is who a program becomes, also one that a call starts; None: it stays what the worker is.
     """
 
     env: Mapping[str, str]
     argv: list[str] = field(default_factory=list)
     call: Callable[[], int] | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    identity: Identity | None = None
 
     @property
     def name(self) -> str:
@@ -53,3 +57,21 @@ class Launch:
 # Raises CannotStart.
 Executor = Callable[[Job], Launch]
 executors: Registry[Executor] = Registry("executor")
+
+
+def identified(launch: Launch, run_id: int) -> Launch:
+    """The launch with who its program becomes, for whom the way to its directory is open. Raises `CannotStart`.
+
+    A call is a function of ours: it stays what the worker is.
+    """
+    if launch.call is not None:
+        return launch
+    try:
+        identity = command_user.identity(run_id)
+        if identity is not None:
+            command_user.open_the_way()
+    except (KeyError, OSError) as error:
+        raise CannotStart(
+            f"ERPOPS_COMMAND_USER cannot be used on this worker: {error}. Nothing was started."
+        ) from error
+    return replace(launch, identity=identity)

@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from runbooks.compiler.assertions import Assertion, judge
@@ -30,7 +31,7 @@ def until_holds(launch: Launch, expected: Sequence[Assertion], *, try_s: float) 
 
     One try has `try_s` seconds.
     """
-    return Launch(env=launch.env, call=partial(_repeat, launch, tuple(expected), try_s), files=launch.files)
+    return replace(launch, argv=[], call=partial(_repeat, launch, tuple(expected), try_s))
 
 
 def _repeat(launch: Launch, expected: tuple[Assertion, ...], try_s: float) -> int:
@@ -77,7 +78,12 @@ def _try(launch: Launch, limit_s: float) -> tuple[int | None, str]:
 
 def _start_program(launch: Launch, theirs: int) -> int:
     process = subprocess.Popen(
-        launch.argv, env=dict(launch.env), stdin=subprocess.DEVNULL, stdout=theirs, process_group=0
+        launch.argv,
+        env=dict(launch.env),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        process_group=0,
+        preexec_fn=launch.identity.become if launch.identity else None,  # noqa: PLW1509
     )
     # Its status is collected by `_watch`, for which Popen must not wait.
     process.returncode = 0

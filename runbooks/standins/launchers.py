@@ -33,7 +33,7 @@ def folder() -> Path:
 
 @cache
 def _made(place: Path, python: str) -> Path:
-    place.mkdir(parents=True, exist_ok=True)
+    _open_folder(place)
     for name in NAMES:
         code = (
             f"import sys; sys.path.append({str(_ROOT)!r}); from runbooks.standins import start; start.start({name!r})"
@@ -52,11 +52,17 @@ def clients() -> Path:
 
 @cache
 def _clients_in(place: Path) -> Path:
-    place.mkdir(parents=True, exist_ok=True)
+    _open_folder(place)
     for name in _CLIENTS:
         if program := shutil.which(name):
             _put(place / name, _CLIENT.format(program=shlex.quote(program)))
     return place
+
+
+def _open_folder(place: Path) -> None:
+    """Commands may run as another user than the one that makes the folder."""
+    place.mkdir(parents=True, exist_ok=True)
+    place.chmod(0o755)
 
 
 def _put(launcher: Path, text: str) -> None:

@@ -45,7 +45,14 @@ MACHINES = {
 }
 LIVE = {"queued", "claimed", "running"}
 # Acts that only the holder of the baton may do.
-HOLDERS = ("step.done", "step.skipped", "step.ticked", "step.decided", "step.resumed", "command.requested")
+HOLDERS: tuple[str, ...] = (
+    "step.done",
+    "step.skipped",
+    "step.ticked",
+    "step.decided",
+    "step.resumed",
+    "command.requested",
+)
 HOLDERS += ("command.stopping", "execution.completed", "execution.paused", "execution.baton_kept")
 _LOG = """
 DROP TABLE IF EXISTS moves;

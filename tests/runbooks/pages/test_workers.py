@@ -26,3 +26,11 @@ def test_it_tells_what_a_worker_has_and_which_environment_has_none() -> None:
     assert "No worker serves Lab" in text
     assert "manage.py worker --queues env.lab" in text
     assert "No worker serves Production" not in text
+
+
+def test_it_tells_as_whom_commands_run() -> None:
+    client = Client()
+    client.force_login(person("op", "operator"))
+    for name, said in (("root", "until ERPOPS_COMMAND_USER"), ("deploy", "<code>deploy</code>")):
+        beats.beat(role="worker", queues=["env.prod"], info={"command_user": name})
+        assert said in client.get("/workers/").content.decode()

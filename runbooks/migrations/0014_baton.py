@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runbooks', '0011_walking'),
+        ('runbooks', '0013_rehearsals'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
