@@ -120,8 +120,10 @@ def _require_reading(execution: Execution, meant: Intent) -> None:
 
 def stop(*, run: CommandRun, by: User) -> None:
     """Ask for an attempt to end, as who has the baton."""
-    executions.require_baton(run.step_run.execution, by)
-    end_early(run=run, by=by)
+    with transaction.atomic():
+        end_early(run=run, by=by)
+        # The attempt's row is locked before its walk's, as everywhere; a refusal takes the change back.
+        executions.require_baton(run.step_run.execution, by)
 
 
 def end_early(*, run: CommandRun, by: User) -> None:
@@ -256,6 +258,7 @@ def _insert(
         return earlier
     # A rehearsal tries every way of several and takes none.
     if not step_run.execution.is_rehearsal:
+        executions.require_baton(step_run.execution, by)  # once more, now that nobody can take it
         decisions.begun(step_run, by, reads=compiled["risk"] == "read")
     before = _attempts_before(step_run, command)
     approval = None

@@ -12,7 +12,6 @@ from django.utils.http import urlencode
 
 from erpops.access import NotAllowed
 from erpops.transitions import IllegalMove
-from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
@@ -35,14 +34,17 @@ from runbooks import (
     walk,
 )
 from runbooks.answers import Answer, Known
-from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
+from runbooks.choices import RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.refusals import Refused
+from runbooks.views.together import Together
 from runbooks.views.turning import Turns
 from runbooks.views.viewer import Viewer, viewer
 
 _ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED}
+# What an act may have changed of an execution.
+_MOVING = ["status", "holder", "values", "origins", "position", "ended_at", "acted_at", "paused_at"]
 # Every way in which the writers refuse an act with a sentence for a person.
 REFUSALS = (Refused, IllegalMove, NotAllowed)
 
@@ -86,7 +88,7 @@ def unread(step: step_views.StepView) -> list[command_views.CommandView]:
 
 
 @dataclass
-class Walk:
+class Walk(Together):
     """An execution, for an incident or as a procedure, opened at a step for one person."""
 
     user: User
@@ -203,7 +205,8 @@ class Walk:
 
     @cached_property
     def tokens(self) -> dict[str, str]:
-        return page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks)
+        marks = page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks)
+        return marks | {"baton": page_marks.mark(self.baton.mark)}
 
     @property
     def token(self) -> str:
@@ -247,38 +250,6 @@ class Walk:
     @property
     def passed(self) -> int:
         return sum(run.status == StepStatus.PASSED for run in self.runs)
-
-    @property
-    def active(self) -> bool:
-        return self.execution.status == ExecutionStatus.ACTIVE
-
-    @property
-    def holds(self) -> bool:
-        return self.execution.holder_id == self.user.pk
-
-    @cached_property
-    def operator(self) -> bool:
-        return may_operate(self.user, self.execution.environment)
-
-    @property
-    def may_act(self) -> bool:
-        return self.active and self.holds and self.operator
-
-    @property
-    def why_not(self) -> str:
-        """Why this person cannot act now, as the tooltip of each button says it."""
-        if not self.active:
-            return "This runbook is finished."
-        if not self.operator:
-            return f"You may read here, but not run commands on {self.execution.environment.label}."
-        if not self.holds:
-            return f"{self.holder_name} works this runbook. Take over to act."
-        return ""
-
-    @property
-    def holder_name(self) -> str:
-        holder = self.execution.holder
-        return (holder.get_full_name() or holder.get_username()) if holder else "Nobody"
 
     @property
     def newer(self) -> Version | None:
@@ -356,6 +327,14 @@ def act_on(request: HttpRequest, number: int | None, execution: int, position: i
     return opened
 
 
+def sent_position(request: HttpRequest) -> int:
+    """The step that the form of an act on the whole walk was shown with."""
+    value = (request.POST if request.method == "POST" else request.GET).get("position", "0")
+    if not value.isdecimal() or len(value) > 6:
+        raise Http404("This runbook has no such step.")
+    return int(value)
+
+
 def user_of(request: HttpRequest) -> User:
     """The person behind a request that passed sign-in."""
     assert isinstance(request.user, User)  # LoginRequiredMiddleware let it pass
@@ -426,7 +405,7 @@ def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
 
 def again(opened: Walk, position: int | None = None) -> Walk:
     """The execution read anew after an act, opened at `position`."""
-    opened.execution.refresh_from_db(fields=["status", "holder", "values", "origins", "position", "ended_at"])
+    opened.execution.refresh_from_db(fields=_MOVING)
     fresh = Walk(
         user=opened.user,
         execution=opened.execution,

@@ -309,6 +309,7 @@ def test_only_the_holder_acts_until_someone_takes_over(execution: Execution, lea
     assert at(execution, 0, "command_run", 0) not in page
     assert other.post(at(execution, 0, "command_run", 0), headers=HTMX).status_code == 409
     assert not CommandRun.objects.exists()
+    executions.pause(execution=execution, by=execution.started_by)
     other.post(reverse("walk_take", args=[execution.incident_id, execution.pk]), {"position": "0"}, headers=HTMX)
     assert at(execution, 0, "command_run", 0) in other.get(at(execution, 0), headers=HTMX).content.decode()
 
@@ -423,3 +424,35 @@ def test_the_panel_costs_the_same_whatever_the_length(
     ended(execution, 0, "failed")
     with django_assert_max_num_queries(20):  # type: ignore[attr-defined]
         browser.get(at(execution, 0), headers=HTMX)
+
+
+def test_asking_for_the_baton_shows_on_both_screens(
+    browser: Client, execution: Execution, lead: User, signed_in: Callable[[User], Client]
+) -> None:
+    other = signed_in(lead)
+    mine = browser.get(at(execution, 0), headers=HTMX).context["walk"]
+    answer = other.post(addresses.of_walk(execution, "walk_take"), {"position": "0"}, headers=HTMX)
+    assert "You asked olga for the baton" in answer.content.decode()
+    shown = {"token": mine.token, "holder": execution.holder_id}
+    pulse = browser.get(at(execution, 0, "walk_pulse"), shown, headers=HTMX).content.decode()
+    assert "lena asks for the baton" in pulse
+    assert 'id="act-0"' not in pulse, "what else is on the page stays"
+    request = execution.baton_requests.get()
+    url = addresses.of_walk(execution, "walk_baton", asked=request.pk)
+    kept = browser.post(url, {"position": "0", "answer": "keep", "word": "nearly done", "token": mine.token})
+    assert kept.status_code == 302, "a plain form works too"
+    assert "nearly done" in other.get(at(execution, 0), headers=HTMX).content.decode()
+    other.post(addresses.of_walk(execution, "walk_take"), {"position": "0"})
+    again = execution.baton_requests.get(status="waiting")
+    url = addresses.of_walk(execution, "walk_baton", asked=again.pk)
+    assert other.post(url, {"position": "0", "answer": "give"}, headers=HTMX).status_code == 409
+    assert browser.post(url, {"position": "0", "answer": "give"}, headers=HTMX).status_code == 200
+    execution.refresh_from_db()
+    assert execution.holder == lead
+
+
+def test_a_pause_is_a_bookmark_in_the_room(browser: Client, execution: Execution, lead: User) -> None:
+    browser.post(addresses.of_walk(execution, "walk_pause"), {"position": "0"})
+    assert "Paused at" in browser.get(at(execution, 0), headers=HTMX).content.decode()
+    browser.post(at(execution, 0, "step_viewed"))
+    assert "Paused at" not in browser.get(at(execution, 0), headers=HTMX).content.decode()
