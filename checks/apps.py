@@ -15,4 +15,5 @@ class ChecksConfig(AppConfig):
         steps.add("checks", bootstrap.prepare)
         nav.add("checks", NavItem("Checks", "checks", "checks", "see_console", ("/checks/",), position=30, key="c"))
         needs.add("checks", provider.needs)
+        needs.add("credentials", provider.expiring)
         all_feeds.add("checks", feeds.checks_feed)

@@ -1,6 +1,7 @@
 """What workers do for checks."""
 
-from checks import scheduler, targets, verdicts
+from checks import credentials, scheduler, targets, verdicts
+from checks.models import Target
 from erpops.celery import app
 
 
@@ -11,4 +12,6 @@ def run_check(check_id: int, fence: int) -> None:
     if check is None:
         return
     outcome = targets.measure(target=check.target, probe=check.probe, options=check.options, timeout_s=check.timeout_s)
+    if check.target.credential:
+        credentials.handed_out(Target.objects.filter(pk=check.target_id))
     verdicts.record(check=check, outcome=outcome)

@@ -42,6 +42,11 @@ def beat(*, role: str, queues: list[str] | None = None, info: dict[str, Any] | N
     )
 
 
+def leave() -> None:
+    """Say that this process is not to be counted on any more."""
+    ProcessBeat.objects.filter(owner=claims.OWNER).delete()
+
+
 def facts_of(queues: list[str]) -> dict[str, Any]:
     """Everything that is to be told of a worker with these queues."""
     return {name: value for tell in facts.values() for name, value in tell(queues).items()}

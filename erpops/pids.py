@@ -81,6 +81,11 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def children(pid: int) -> list[int]:
+    """The live children of `pid` itself."""
+    return [child for child, parent in _parents() if parent == pid]
+
+
 def group_members(pgid: int) -> list[int]:
     """Live processes of the process group `pgid` (Linux; elsewhere an empty list)."""
     if not _LINUX:

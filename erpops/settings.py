@@ -227,6 +227,8 @@ COMMAND_FILE_MB = env.number("ERPOPS_COMMAND_FILE_MB", 16_384, least=1)
 COMMAND_OUTPUT_MB = env.number("ERPOPS_COMMAND_OUTPUT_MB", 10, least=1)
 # Whom shell commands and scripts become on a worker that runs as root; empty: nobody else.
 COMMAND_USER = env.text("ERPOPS_COMMAND_USER")
+# How long a worker that was asked to stop waits for its commands; they go on without it.
+STOP_GRACE_S = env.number("ERPOPS_STOP_GRACE_S", 25)
 WORKER_QUEUES = env.names("ERPOPS_QUEUES", "env.self,checks")
 
 LOGGING = {

@@ -36,6 +36,8 @@ LIVE_RUNS = set(RunStatus) - TERMINAL_RUNS
 
 def require_baton(execution: Execution, by: User) -> None:
     """Refuse unless the walk goes on, `by` holds the baton and may act in its environment."""
+    if execution.is_rehearsal:
+        raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
     execution.refresh_from_db(fields=["status", "holder"])
     if execution.status != E.ACTIVE:
         raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")

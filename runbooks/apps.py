@@ -12,7 +12,7 @@ class RunbooksConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
-        from erpops import beats, health, sse
+        from erpops import audit, beats, health, sse
         from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
         from incidents import recovery
@@ -27,6 +27,8 @@ class RunbooksConfig(AppConfig):
             output,
             procedures,
             reaper,
+            record,
+            record_check,
             stalled,
             variables,
             verification,
@@ -55,6 +57,7 @@ class RunbooksConfig(AppConfig):
         executors.add("promql", promql.launch)
         executors.add("logql", logql.launch)
         executors.add("lucene", lucene.launch)
+        audit.records.add(record.FORMAT, record_check.differences)
         nav.add("runbooks", NavItem("Runbooks", "runbooks", "runbooks", "see_console", ("/r/",), position=40, key="r"))
         nav.add(
             "procedures",

@@ -1,6 +1,6 @@
 """What a command of a walk would do if it were run now: the script, its variables, where, as whom. Starts nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,13 +9,13 @@ from checks.choices import TargetKind
 from checks.probes import Place
 from erpops import beats
 from incidents.models import Environment
-from runbooks import gate, needed, runner, secret_values, targeted, units, variables, walk
+from runbooks import gate, intent, needed, runner, secret_values, targeted, variables, walk
 from runbooks.choices import Risk
 from runbooks.compiler import requests
 from runbooks.executors import executors
 from runbooks.executors.shell import KINDS as SHELLS
 from runbooks.models import StepRun
-from runbooks.parameters import MissingValues, Unbindable, bind, validate
+from runbooks.refusals import Refused
 
 _ASKS: dict[str, str] = {
     Risk.READ: "one click",
@@ -36,7 +36,7 @@ _TARGETS = {
 class Planned:
     """One command as it would run. `variables` are those of the values, secrets masked; `environment` all their names.
 
-    `script` is empty where it cannot be derived yet; `refusals` are the sentences that would stop it now.
+    `script` and `digest` are empty where they cannot be derived yet; `refusals` are what would stop it now.
     """
 
     step: int
@@ -46,8 +46,10 @@ class Planned:
     kind: str
     text: str
     script: str
+    digest: str
     variables: dict[str, str]
     environment: list[str]
+    acts_on: list[str]
     told: list[str]
     queue: str
     workers: list[str]
@@ -81,7 +83,7 @@ class Site:
     @classmethod
     def of(cls, place: Environment) -> "Site":
         """As it stands now."""
-        queue = runner.queue_of(place)
+        queue = intent.queue_of(place)
         alive = [worker for worker in beats.alive("worker") if queue in worker.queues]
         told = tuple({"host": worker.host, "user": worker.info.get("command_user") or ""} for worker in alive)
         return cls(place, variables.of(place), queue, told, needed.programs_there(queue))
@@ -110,30 +112,30 @@ def plan(step_run: StepRun, *, values: Mapping[str, str], site: Site) -> list[Pl
     compiled = step_run.execution.version.compiled
     step = walk.step_of(compiled, step_run)
     title = walk.plain(step["title"])
-    commands = [units.as_run(compiled, command) for command in walk.commands_of(step)]
-    where = (step_run.position + 1, title)
-    return [_planned((*where, at + 1), one, values, site) for at, one in enumerate(commands)]
+    return [_planned(step_run, title, at, values, site) for at in range(len(walk.commands_of(step)))]
 
 
-def _planned(where: tuple[int, str, int], command: Mapping[str, Any], values: Mapping[str, str], site: Site) -> Planned:
-    step, title, number = where
-    asked = [p for p in command["parameters"] if not (p["notation"] == "env" and p["name"] in site.given.values)]
-    used = {p["name"]: values[p["name"]] for p in asked if values.get(p["name"])}
-    script, env, refused = _bound(command, asked, used)
-    refusals = [*_refusals(command, site), *refused]
+def _planned(step_run: StepRun, title: str, index: int, values: Mapping[str, str], site: Site) -> Planned:
+    command = intent.command_of(step_run, index)
+    meant, refused = _meant(step_run, index, values)
+    env = meant.bound.env if meant else {}
+    secrets = {str(value) for name, value in (meant.values if meant else {}).items() if secret_values.is_secret(name)}
+    asked = intent.asked(command, set(site.given.values))
+    without = [p["name"] for p in asked if not values.get(p["name"]) and not p.get("default")]
     level = Risk.BLOCKED if command["because"] else gate.rung(risk=command["risk"], environment=site.place)
     runs_on, as_user = site.carried_out(command)
-    secrets = [str(value) for name, value in used.items() if secret_values.is_secret(name)]
     return Planned(
-        step=step,
+        step=step_run.position + 1,
         title=title,
-        command=number,
+        command=index + 1,
         label=command.get("label") or "",
         kind=command["kind"],
         text=command["text"],
-        script=script,
+        script=meant.bound.script if meant else "",
+        digest=meant.digest if meant else "",
         variables={name: secret_values.SHOWN if value in secrets else value for name, value in env.items()},
         environment=sorted(variables.process_environment(given=site.given, bound=env, home="/")),
+        acts_on=meant.touched.listed(site.place.label) if meant and command["risk"] != Risk.READ else [],
         told=list(command["told"]),
         queue=site.queue,
         workers=[
@@ -143,34 +145,24 @@ def _planned(where: tuple[int, str, int], command: Mapping[str, Any], values: Ma
         as_user=as_user,
         risk=command["risk"],
         gate=level,
-        asks=_ASKS[level],
+        asks=_asks(command, level, site),
         timeout_s=runner.limit_s(command),
-        missing=[
-            name for name in dict.fromkeys(p["name"] for p in asked) if name not in used and not _own(asked, name)
-        ],
-        refusals=refusals,
+        missing=list(dict.fromkeys(without)),
+        refusals=list(dict.fromkeys([*_refusals(command, site), *refused])),
     )
 
 
-def _own(asked: Sequence[Mapping[str, Any]], name: str) -> bool:
-    """Whether the text itself offers a value."""
-    return any(p["name"] == name and p.get("default") for p in asked)
-
-
-def _bound(
-    command: Mapping[str, Any], asked: Sequence[Mapping[str, Any]], used: Mapping[str, str]
-) -> tuple[str, dict[str, str], list[str]]:
-    """(constant script, variables that carry the values, why it would be refused)."""
-    wrong = [(p["name"], validate(p, used[p["name"]])) for p in asked if p["name"] in used]  # type: ignore[arg-type]
-    if faults := [f"{name}: {sentence}" for name, sentence in wrong if sentence]:
-        return "", {}, faults
+def _meant(step_run: StepRun, index: int, values: Mapping[str, str]) -> tuple[intent.Intent | None, list[str]]:
+    """The command as the runner would take it, or why it would not."""
     try:
-        bound = bind({**command, "parameters": asked}, used)  # type: ignore[typeddict-item]
-    except MissingValues as missing:
-        return "", {}, [f"Fill in {', '.join(dict.fromkeys(missing.names))} first."]
-    except Unbindable as error:
-        return "", {}, [str(error)]
-    return bound.script, bound.env, []
+        return intent.of(step_run=step_run, command=index, values=values), []
+    except Refused as error:
+        return None, [str(error)]
+
+
+def _asks(command: Mapping[str, Any], level: str, site: Site) -> str:
+    approved = gate.needs_approval(risk=command["risk"], environment=site.place)
+    return _ASKS[level] + (", and the approval of another lead" if approved else "")
 
 
 def _refusals(command: Mapping[str, Any], site: Site) -> list[str]:

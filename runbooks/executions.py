@@ -35,7 +35,7 @@ from runbooks.acts import (
     tell,
     tell_step,
 )
-from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
+from runbooks.choices import ExecutionPurpose, ExecutionStatus, RunStatus, StepStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
 from runbooks.parameters import validate
@@ -82,7 +82,8 @@ def start(
         version = runbook.current
         if version is None or runbook.archived:
             raise Refused("This runbook has no published version yet: an admin has to publish one.")
-        running = Execution.objects.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
+        walks = Execution.objects.filter(purpose=ExecutionPurpose.WALK)
+        running = walks.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
         if incident is None:
             running = running.filter(environment=environment)
         if found := running.order_by("-id").first():
@@ -280,6 +281,8 @@ def _come_back(execution: Execution, outcome: str, parts: list[str], by: User) -
 
 def take_over(*, execution: Execution, by: User) -> None:
     """Take the baton; whoever had it reads along from now on."""
+    if execution.is_rehearsal:
+        raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
     if not may_operate(by, execution.environment):
         raise Refused(
             f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"
@@ -309,12 +312,21 @@ def follow_runs(*, step_run: StepRun) -> None:
     elif states & {R.FAILED, R.TIMED_OUT, R.STOP_UNCONFIRMED, R.OUTCOME_UNKNOWN}:
         STEP.move(step_run, to=S.FAILED, changed_at=Now())
     elif len(latest) == len(commands) and states == {R.SUCCEEDED} and observing.complete(step_run):
-        if STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
-            tell_step(step_run, "step.passed", f"Step {step_run.position + 1}, {step_title(step_run)}, passed", None)
-            budgets.settle(step_run)
-            progressed(step_run)
+        _passed(step_run, latest)
     else:
         STEP.move(step_run, to=S.CURRENT, only_from={S.RUNNING}, changed_at=Now())
+
+
+def _passed(step_run: StepRun, latest: Mapping[int, CommandRun]) -> None:
+    """Every command succeeded; a verification has passed only if what they printed holds, too."""
+    where = f"Step {step_run.position + 1}, {step_title(step_run)}"
+    if observing.verifies(step_run) and not observing.judge_runs(step_run, latest):
+        if STEP.move(step_run, to=S.FAILED, only_from={S.RUNNING, S.CURRENT, S.PASSED}, changed_at=Now()):
+            tell_step(step_run, "step.failed", f"{where}, does not show what is expected", None)
+    elif STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
+        tell_step(step_run, "step.passed", f"{where}, passed", None)
+        budgets.settle(step_run)
+        progressed(step_run)
 
 
 def parameters_of(execution: Execution) -> dict[str, dict[str, Any]]:

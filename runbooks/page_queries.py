@@ -3,21 +3,19 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Max, QuerySet
 
 from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
-from runbooks import addresses, search, walk
+from runbooks import addresses, search, standing, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, Risk, RunStatus, VersionState
 from runbooks.models import (
     CommandRun,
     Decision,
     Execution,
-    Match,
     OutputChunk,
     PhaseClock,
     Runbook,
@@ -25,6 +23,7 @@ from runbooks.models import (
     Version,
     Wait,
 )
+from runbooks.standing import Standing
 from runbooks.suggesting import Seen
 
 # How much of earlier outputs is read to find what speaks for a branch: attempts, pieces of each, bytes of a piece.
@@ -41,29 +40,18 @@ class Card:
     steps: int
     commands: int
     risk: str
-    runs: int
-    completed: int
-    last_run_at: datetime | None
+    standing: Standing
     errors: int
 
 
 def cards(runbooks: QuerySet[Runbook], *, limit: int | None = None) -> list[Card]:
-    """The published ones among `runbooks` with their figures; two queries however many there are."""
+    """The published ones among `runbooks` with their figures; three queries however many there are."""
     found = list(runbooks.filter(current__isnull=False).select_related("current")[:limit])
-    figures: dict[int, dict[str, Any]] = {
-        row["version__runbook"]: dict(row)
-        for row in Execution.objects.filter(version__runbook__in=[r.pk for r in found])
-        .values("version__runbook")
-        .annotate(
-            runs=Count("pk"),
-            completed=Count("pk", filter=Q(status=ExecutionStatus.COMPLETED)),
-            last=Max("started_at"),
-        )
-    }
-    return [_card(runbook, figures.get(runbook.pk, {})) for runbook in found]
+    standings = standing.of_runbooks([runbook.pk for runbook in found])
+    return [_card(runbook, standings[runbook.pk]) for runbook in found]
 
 
-def _card(runbook: Runbook, figures: dict[str, Any]) -> Card:
+def _card(runbook: Runbook, figures: Standing) -> Card:
     version = runbook.current
     assert version is not None
     commands = commands_of(version.compiled)
@@ -73,9 +61,7 @@ def _card(runbook: Runbook, figures: dict[str, Any]) -> Card:
         steps=steps_of(version.compiled),
         commands=len(commands),
         risk=highest_risk(command["risk"] for command in commands),
-        runs=figures.get("runs", 0),
-        completed=figures.get("completed", 0),
-        last_run_at=figures.get("last"),
+        standing=figures,
         errors=sum(finding["level"] == "error" for finding in version.findings),
     )
 
@@ -124,14 +110,6 @@ def published_version(runbook: Runbook) -> Version | None:
 def open_incidents(user: User) -> list[Incident]:
     """Where a runbook could be started: the person's open incidents, newest first, thirty at most."""
     return list(visible_incidents(user).exclude(status="resolved").select_related("environment")[:30])
-
-
-def suggestions(incident: Incident) -> list[tuple[Match, Card]]:
-    """The matched runbooks of an incident, best first, with their figures."""
-    matches = list(Match.objects.filter(incident=incident).select_related("runbook"))
-    shelf = Runbook.objects.filter(pk__in=[match.runbook_id for match in matches], archived=False)
-    by_id = {card.runbook.pk: card for card in cards(shelf)}
-    return [(match, by_id[match.runbook_id]) for match in matches if match.runbook_id in by_id]
 
 
 def walks(incident: Incident) -> list[Execution]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -12,15 +12,15 @@ from incidents import markdown
 from runbooks import needed, targeted, units
 from runbooks.answers import Answer, Known, answers
 from runbooks.approval_views import Standing
-from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
+from runbooks.choices import Risk
+from runbooks.command_views import CommandView, Expectation, ItemView
 from runbooks.compiler.assertions import judge
 from runbooks.gate import needs_approval, rung
 from runbooks.models import CommandRun, Execution, StepRun
-from runbooks.resolved import Piece, marked, pieces
+from runbooks.resolved import pieces
 from runbooks.walk import (
     PHASES,
     SETTLED,
-    Decider,
     commands_of,
     decider_of,
     plain,
@@ -45,129 +45,6 @@ _LEAD = re.compile(r"^expected( output| result)?\s*:\s*", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """What a command should print. `ok` is None as long as only a person can say; `reason` says what was compared."""
-
-    text: str
-    assertion: dict[str, Any] | None = None
-    ok: bool | None = None
-    reason: str = ""
-    # What a person saw where no machine can judge, as `runbooks.observing` keeps it, and what the answer names.
-    observed: Mapping[str, Any] = field(default_factory=dict)
-    about: str = ""
-
-
-@dataclass(frozen=True)
-class CommandView:
-    """One command of a step with its attempts, newest first. `because` says why it cannot run here."""
-
-    index: int
-    kind: str
-    item: int | None
-    label: str
-    risk: str
-    gate: str
-    because: str
-    text: str
-    pieces: list[Piece]
-    warnings: list[str]
-    expected: list[Expectation]
-    notes: list[str]
-    missing: list[str]
-    runs: list[CommandRun] = field(default_factory=list)
-    # It can be tried again until its expected result holds.
-    may_wait: bool = False
-    # What the runbook names to find out how it ended.
-    decider: Decider | None = None
-    # It destroys in production: another lead has to approve it, and where that stands.
-    approved_by_another: bool = False
-    approval: Standing | None = None
-    # What the view adds: the latest attempt's output, and whether the page shows another state of it.
-    viewer: Any = None
-    changed: bool = True
-
-    @property
-    def html(self) -> SafeString:
-        """The resolved text with its values marked."""
-        return marked(self.pieces)
-
-    @property
-    def place(self) -> str:
-        """What distinguishes it from the others of its step."""
-        return f"command {self.index + 1}"
-
-    @property
-    def earlier(self) -> list[CommandRun]:
-        return self.runs[1:]
-
-    @property
-    def latest(self) -> CommandRun | None:
-        return self.runs[0] if self.runs else None
-
-    @property
-    def live(self) -> bool:
-        return self.latest is not None and self.latest.status not in TERMINAL_RUNS
-
-    @property
-    def unsettled(self) -> bool:
-        """The last attempt has an outcome that nobody knows, so a person has to say."""
-        return self.latest is not None and self.latest.status == RunStatus.OUTCOME_UNKNOWN
-
-    @property
-    def lingering(self) -> bool:
-        """It was told to stop and may still run."""
-        return self.latest is not None and self.latest.status == RunStatus.STOP_UNCONFIRMED
-
-    @property
-    def ready(self) -> bool:
-        return not (self.missing or self.live or self.unsettled or self.lingering or self.gate == Risk.BLOCKED)
-
-    @property
-    def must_ask(self) -> bool:
-        """An approval has to be asked for before it can run."""
-        return self.approved_by_another and (self.approval is None or not self.approval.ready)
-
-    @property
-    def waits_for_another(self) -> bool:
-        """It was asked for, and nothing but the answer is left to wait for."""
-        asked = self.approval
-        return self.must_ask and asked is not None and asked.open and asked.own
-
-    @property
-    def verb(self) -> str:
-        """What its first button says; a command that only reads runs with it."""
-        word = "Run again" if self.runs else "Run"
-        return word if self.gate == Risk.READ else f"{word}…"
-
-
-@dataclass(frozen=True)
-class ItemView:
-    """One item of a list that is ticked off, with what belongs to it."""
-
-    index: int
-    group: str
-    html: SafeString
-    depth: int
-    ticked: bool
-    blocks: list[Mapping[str, Any]]
-    # What a person saw, as `runbooks.observing` keeps it.
-    observed: Mapping[str, Any] = field(default_factory=dict)
-    commands: list[CommandView] = field(default_factory=list)
-
-    @property
-    def about(self) -> str:
-        """What an answer to it names."""
-        return f"item:{self.index}"
-
-    @property
-    def printed(self) -> str:
-        """What its commands came to, as a beginning of the answer; empty if none has ended."""
-        ended = [command for command in self.commands if command.latest and not command.live]
-        said = [item.reason for command in ended for item in command.expected if item.reason]
-        return "; ".join(said or [command.latest.get_status_display() for command in ended if command.latest])[:300]
-
-
-@dataclass(frozen=True)
 class StepView:
     """One step, opened."""
 
@@ -178,10 +55,8 @@ class StepView:
     phase: str
     kind: str
     state: str
-    condition: str
     optional: bool
     time_box_s: int | None
-    options: list[str]
     prose: list[SafeString]
     links: list[str]
     blocks: list[Mapping[str, Any]]
@@ -198,11 +73,6 @@ class StepView:
     @property
     def settled(self) -> bool:
         return self.run.status in SETTLED
-
-    @property
-    def undecided(self) -> bool:
-        """A branch that nobody has taken or refused yet."""
-        return bool(self.condition) and not self.settled and not any(c.runs for c in self.commands)
 
     @property
     def busy(self) -> bool:
@@ -244,7 +114,7 @@ def step_view(
     `known` may fill a parameter that nobody gave; `provided` are the variables that the environment gives to every
     command, which nobody is asked for; `runnable` are the kinds that have an executor; `there` are the programs of its
     workers, None if none has said so; `targets` are the kinds of its targets; `links` rewrites the text's links;
-    `approvals` are the latest ones by command.
+    `approvals` are the latest by command.
     """
     run = runs[position]
     compiled = execution.version.compiled
@@ -253,8 +123,7 @@ def step_view(
     commands = [units.as_run(compiled, command) for command in commands_of(step)]
     belongs = [None] * len(step.get("commands", [])) + _items_of_commands(step)
     asked = [_asked(command, provided) for command in commands]
-    answered = _answered(execution, asked, known, position)
-    values = {answer.name: answer.value for answer in answered}
+    answered, values = _answered(execution, asked, known, position)
 
     def view(index: int) -> CommandView:
         command = commands[index]
@@ -272,10 +141,8 @@ def step_view(
         phase=phase["heading"] or PHASES.get(phase["phase"], ""),
         kind=_kind(step, phase["phase"]),
         state=state_of(run, viewed=True),
-        condition=plain(step.get("condition") or ""),
         optional=bool(step.get("optional")),
         time_box_s=step.get("time_box_s"),
-        options=_options(phase, step),
         prose=[markdown.render(links(item["text"])) for item in prose_of(step)],
         links=[link for link in step.get("links", []) if link.startswith(("http://", "https://"))],
         blocks=step.get("blocks", []),
@@ -341,14 +208,6 @@ def _around(phase: Mapping[str, Any], links: Callable[[str], str]) -> list[SafeS
     return [markdown.render(links(text)) for text in (*(item["text"] for item in phase["prose"]), bullets) if text]
 
 
-def _options(phase: Mapping[str, Any], step: Mapping[str, Any]) -> list[str]:
-    """The other steps of the same option group: exactly one of them is taken."""
-    group = step.get("option_group")
-    if not group:
-        return []
-    return [plain(s["title"]) for s in phase["steps"] if s.get("option_group") == group and s is not step]
-
-
 def _asked(command: Mapping[str, Any], provided: frozenset[str]) -> list[Mapping[str, Any]]:
     """The parameters that a person fills: all but the variables that the environment gives."""
     return [p for p in command["parameters"] if not (p["notation"] == "env" and p["name"] in provided)]
@@ -356,10 +215,11 @@ def _asked(command: Mapping[str, Any], provided: frozenset[str]) -> list[Mapping
 
 def _answered(
     execution: Execution, asked: Iterable[Iterable[Mapping[str, Any]]], known: Known, position: int
-) -> list[Answer]:
-    """What is known of the parameters of the step at `position`."""
+) -> tuple[list[Answer], dict[str, str]]:
+    """What is known of the parameters of the step at `position`, and the values by name."""
     given, origins = execution.values, execution.origins
-    return answers(chain.from_iterable(asked), given=given, known=known, origins=origins, position=position)
+    found = answers(chain.from_iterable(asked), given=given, known=known, origins=origins, position=position)
+    return found, {answer.name: answer.value for answer in found}
 
 
 def _provided_here(commands: Iterable[Mapping[str, Any]], provided: frozenset[str], known: Known) -> list[Answer]:

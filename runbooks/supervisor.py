@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from django.db import connections
 
+from checks import credentials
 from erpops import clock
 from erpops.failpoints import failpoint
 from runbooks import containment, elsewhere, limits, runner, secret_values, variables
@@ -88,6 +89,8 @@ def carry_out(prepared: Prepared, *, held_since: float) -> None:
     os.close(keep)
     failpoint("supervisor.forked")
     try:
+        # Meanwhile, so that no command waits for it.
+        credentials.handed_to_commands(prepared.run.step_run.execution.environment)
         os.read(ended, 1)
     finally:
         os.close(ended)

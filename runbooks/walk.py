@@ -102,9 +102,14 @@ def decider_of(compiled: Mapping[str, Any], command: Mapping[str, Any]) -> Decid
 
 def step_of(compiled: Mapping[str, Any], run: StepRun) -> Mapping[str, Any]:
     """The step that `run` walks; the items and the text of a phase without steps make one of their own."""
-    phase = compiled["phases"][run.phase]
-    if run.step < len(phase["steps"]):
-        step: Mapping[str, Any] = phase["steps"][run.step]
+    return step_at(compiled, run.phase, run.step)
+
+
+def step_at(compiled: Mapping[str, Any], phase_index: int, step_index: int) -> Mapping[str, Any]:
+    """The compiled step of a place."""
+    phase = compiled["phases"][phase_index]
+    if step_index < len(phase["steps"]):
+        step: Mapping[str, Any] = phase["steps"][step_index]
         return step
     title = phase["heading"] or PHASES.get(phase["phase"], "Checklist")
     return {"title": title, "items": phase["items"], "prose": phase["prose"]}

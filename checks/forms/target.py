@@ -63,6 +63,13 @@ class TargetForm(forms.Form):
             _TEXT | {"rows": 2, "class": "form-control mono form-secret", "autocomplete": "off", "spellcheck": "false"}
         ),
     )
+    credential_expires_on = forms.DateField(
+        label="It expires on",
+        required=False,
+        help_text="Admins are reminded on Now, 14 days before. Leave it empty if it does not expire.",
+        widget=forms.DateInput(_TEXT | {"type": "date"}, format="%Y-%m-%d"),
+        error_messages={"invalid": "Write the day as 2027-03-14."},
+    )
     trust = forms.CharField(
         label="Trust",
         required=False,
@@ -103,18 +110,20 @@ class TargetForm(forms.Form):
     def _not_asked(self) -> set[str]:
         """The fields that this kind, or this target, has no use for."""
         found = {name for name in ("credential", "trust") if not getattr(self.connector, name)}
+        if "credential" in found:
+            found.add("credential_expires_on")
         if self.kind != TargetKind.SSH:
             found.add("carries_shell")
         if self.target is not None:
             found.add("name")
             if self.target.setting:
-                found |= {"address", "credential", "trust"}
+                found |= {"address", "credential", "credential_expires_on", "trust"}
         return found
 
     @staticmethod
     def of(target: Target) -> dict[str, Any]:
         """Initial values; the credential is not among them."""
-        names = ("label", "environment", "service", "address", "trust", "carries_shell", "enabled")
+        names = "label environment service address credential_expires_on trust carries_shell enabled".split()
         return {name: getattr(target, name) for name in names}
 
     def clean_name(self) -> str:

@@ -23,6 +23,10 @@ class Target(models.Model):
     address = models.CharField(max_length=500, blank=True, default="")
     setting = models.CharField(max_length=40, blank=True, default="")
     credential = EncryptedField(blank=True, default="")
+    # To the minute; see checks.credentials.
+    credential_used_at = models.DateTimeField(null=True, blank=True)
+    # The first day on which it is not valid any more, as far as an admin knows.
+    credential_expires_on = models.DateField(null=True, blank=True)
     # Public: certificates of its authority, or its host keys.
     trust = models.TextField(blank=True, default="")
     # Shell commands of the environment run there and not on the worker; one such host for each environment.

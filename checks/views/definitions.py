@@ -7,7 +7,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from checks import definitions, targets
+from checks import credentials, definitions, targets
 from checks.access import get_check_for, get_target_for, visible_targets
 from checks.choices import TargetKind
 from checks.connectors import Report, connectors
@@ -113,7 +113,8 @@ def remove(request: HtmxRequest, name: str) -> HttpResponse:
 def target_list(request: HtmxRequest) -> HttpResponse:
     """Everything that can be reached."""
     found = visible_targets(request.user).prefetch_related("checks")
-    return render(request, "checks/targets.html", {"targets": found})
+    rows = [(target, credentials.expiry(target)) for target in found]
+    return render(request, "checks/targets.html", {"rows": rows})
 
 
 @require_http_methods(["GET", "POST"])
@@ -147,7 +148,7 @@ def target_edit(request: HtmxRequest, name: str) -> HttpResponse:
 
 
 def _edit_target(request: HtmxRequest, target: Target, form: TargetForm) -> HttpResponse:
-    context: dict[str, Any] = {"form": form, "target": target}
+    context: dict[str, Any] = {"form": form, "target": target, "expiry": credentials.expiry(target)}
     if request.method == "GET":
         return render(request, "checks/target.html", context)
     if not form.is_valid():

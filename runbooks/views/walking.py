@@ -19,6 +19,7 @@ from runbooks import access as runbook_access
 from runbooks import (
     addresses,
     approval_views,
+    command_views,
     crossings,
     executions,
     needed,
@@ -28,6 +29,7 @@ from runbooks import (
     page_queries,
     pickers,
     runner,
+    standing,
     step_views,
     variables,
     walk,
@@ -40,8 +42,6 @@ from runbooks.refusals import Refused
 from runbooks.views.turning import Turns
 from runbooks.views.viewer import Viewer, viewer
 
-# How much of an output is compared with what was expected.
-JUDGED_BYTES = 65_536
 _ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED}
 # Every way in which the writers refuse an act with a sentence for a person.
 REFUSALS = (Refused, IllegalMove, NotAllowed)
@@ -80,7 +80,7 @@ class Shown:
         )
 
 
-def unread(step: step_views.StepView) -> list[step_views.CommandView]:
+def unread(step: step_views.StepView) -> list[command_views.CommandView]:
     """The reading commands at the front of a step that have not succeeded yet."""
     return [c for c in step.reads if c.latest is None or c.latest.status != RunStatus.SUCCEEDED]
 
@@ -142,34 +142,41 @@ class Walk:
         )
 
     @cached_property
-    def commands(self) -> list[step_views.CommandView]:
+    def commands(self) -> list[command_views.CommandView]:
         """The step's commands, each with the output of its latest attempt."""
         return [
             replace(
                 command,
                 viewer=self._viewer(command.latest),
                 expected=self._judged(command),
+                typical=self._typical.get(command.text),
                 changed=self.changed[f"act-{command.index}"] or self.refused_at == command.index,
             )
             for command in self.step.commands
         ]
 
-    def _judged(self, command: step_views.CommandView) -> list[step_views.Expectation]:
+    @cached_property
+    def _typical(self) -> dict[str, standing.Typical]:
+        return standing.of_commands(self.execution.version.runbook_id, [command.text for command in self.step.commands])
+
+    def _judged(self, command: command_views.CommandView) -> list[command_views.Expectation]:
         """The expectations, judged once the latest attempt has ended by itself."""
         run = command.latest
         if run is None or run.status not in _ENDED or not any(item.assertion for item in command.expected):
             return command.expected
         if run.waits:
             return step_views.waited(command.expected, run.status == RunStatus.SUCCEEDED)
-        return step_views.judged(command.expected, output.beginning(run=run, limit=JUDGED_BYTES), run.exit_code)
+        return step_views.judged(
+            command.expected, output.beginning(run=run, limit=observing.JUDGED_BYTES), run.exit_code
+        )
 
     @property
-    def own_commands(self) -> list[step_views.CommandView]:
+    def own_commands(self) -> list[command_views.CommandView]:
         """The commands that belong to the step itself, not to an item of its list."""
         return [command for command in self.commands if command.item is None]
 
     @property
-    def items(self) -> list[step_views.ItemView]:
+    def items(self) -> list[command_views.ItemView]:
         """The step's list, each item with its commands."""
         return [
             replace(item, commands=[command for command in self.commands if command.item == item.index])
@@ -177,7 +184,7 @@ class Walk:
         ]
 
     @property
-    def changed_items(self) -> list[step_views.ItemView]:
+    def changed_items(self) -> list[command_views.ItemView]:
         """The items that look different from what the page shows."""
         return [item for item in self.step.items if self.changed[f"item-{item.index}"]]
 

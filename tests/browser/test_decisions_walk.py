@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, StorageState, ViewportSize, expect
+from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.browser.conftest import axe_violations, post
 from tests.stack import Stack
@@ -44,9 +44,11 @@ def shelf(shared_console: Stack) -> None:
 def page(
     request: pytest.FixtureRequest, chromium: Browser, shared_console: Stack, signed_in: StorageState, shelf: None
 ) -> Iterator[Page]:
-    size: ViewportSize = {"width": request.param, "height": 800}
     context = chromium.new_context(
-        base_url=shared_console.url, viewport=size, storage_state=signed_in, reduced_motion="reduce"
+        base_url=shared_console.url,
+        viewport={"width": request.param, "height": 800},
+        storage_state=signed_in,
+        reduced_motion="reduce",
     )
     context.set_default_timeout(20_000)
     page = context.new_page()
@@ -108,7 +110,7 @@ def done(page: Page) -> None:
 def wait(page: Page) -> None:
     """It runs, keeps the step from being done, and ends early with a reason."""
     page.locator("#wait-begin-0").click()
-    expect(page.locator(".walk-wait time")).to_have_text(re.compile(r"^0?9:\d\d|10:00"))
+    expect(page.locator(".walk-wait [data-countdown]")).to_have_text(re.compile(r"^0?9:\d\d|10:00"))
     page.locator("#step-done").click()
     expect(page.locator("#walk")).to_contain_text("is not over")
     page.locator(".walk-wait-end summary").click()

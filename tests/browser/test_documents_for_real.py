@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
+from runbooks.compiler import compile_text
 from tests.browser.conftest import post, sign_in
 from tests.browser.stage import Stage, stage
 from tests.browser.test_documents_walk import DOCUMENTS
@@ -54,6 +55,8 @@ class Walked:
     runbook: str
     opened_by: str
     steps: int = 0
+    # What kept it from being completed; empty as it should be.
+    broken: str = ""
     commands: list[Command] = field(default_factory=list)
 
 
@@ -73,13 +76,14 @@ for file in sorted(Path("{folder}").iterdir()):
 def world() -> Iterator[Stage]:
     if not DOCUMENTS.is_dir():
         pytest.skip("the folder shared/documents beside the checkout is missing: put Markdown runbooks there")
-    found = re.findall(r"\*\*Alert(?: Name)?\*\*:\s*`?(\w+)`?", "\n".join(_texts()))
-    with stage(dict.fromkeys(found or ["HighErrorRate"], "critical")) as built:
+    with stage(dict.fromkeys(_alerts(), "critical")) as built:
         yield built
 
 
-def _texts() -> list[str]:
-    return [path.read_text(encoding="utf-8", errors="replace") for path in sorted(DOCUMENTS.iterdir())]
+def _alerts() -> list[str]:
+    """The alerts that the documents name."""
+    compiled = [compile_text(path.read_bytes(), path=path.name) for path in sorted(DOCUMENTS.iterdir())]
+    return [name for document in compiled for runbook in document["runbooks"] for name in runbook["alerts"]]
 
 
 @pytest.fixture(scope="module")
@@ -111,23 +115,28 @@ def test_each_incident_runbook_is_walked_to_its_end_with_its_commands_run(
     walks = []
     for slug, alerts in shelf.items():
         world.restore()
-        walked = walk(operator, world, slug, alerts)
+        walked = Walked(slug, "")
         walks.append(walked)
+        try:
+            walk(operator, world, walked, alerts)
+        except (AssertionError, Error) as error:
+            walked.broken = str(error)[:400]
         log.write(json.dumps(asdict(walked)) + "\n")
         log.flush()
     told = summary(walks)
     (REPORT / "summary.md").write_text(told, encoding="utf-8")
     print(told)
     ends = Counter(command.end for walked in walks for command in walked.commands)
+    assert [f"{walked.runbook}: {walked.broken}" for walked in walks if walked.broken] == []
     assert sum(ends.values()) >= 400
     # Whatever failed or could not run says why.
     assert not [c for w in walks for c in w.commands if c.end == "not run" and not c.reason]
 
 
-def walk(page: Page, world: Stage, slug: str, alerts: list[str]) -> Walked:
+def walk(page: Page, world: Stage, walked: Walked, alerts: list[str]) -> None:
     """Open an incident (by its alert, if it has one), start the runbook, do every step, complete."""
-    room, opened_by = _incident(page, world, slug, alerts)
-    walked = Walked(slug, opened_by)
+    slug = walked.runbook
+    room, walked.opened_by = _incident(page, world, slug, alerts)
     page.goto(post(page.context, f"{room}runbooks/{slug}/start").headers["location"])
     total = int(re.search(r"of (\d+)", page.locator("#step-title").inner_text())[1])  # type: ignore[index]
     first = page.url.split("step/")[0]
@@ -145,7 +154,6 @@ def walk(page: Page, world: Stage, slug: str, alerts: list[str]) -> Walked:
     page.wait_for_timeout(600)
     complete.click()
     expect(page.locator(".walk-summary")).to_contain_text("Completed")
-    return walked
 
 
 def _incident(page: Page, world: Stage, slug: str, alerts: list[str]) -> tuple[str, str]:
@@ -163,7 +171,8 @@ def _incident(page: Page, world: Stage, slug: str, alerts: list[str]) -> tuple[s
         else:
             return f"/i/{number}/", f"alert {alerts[0]}"
     page.goto("/i/declare")
-    where = page.get_by_label("Environment").locator("option", has_text="ERP").last.get_attribute("value") or ""
+    named = page.locator("select[name=environment] option").filter(has_text=re.compile(r"^ERP$"))
+    where = named.first.get_attribute("value") or ""
     sent = {"title": f"Walk of {slug}", "severity": "SEV2", "environment": where}
     return post(page.context, "/i/declare", **sent).headers["location"], "a person"
 
@@ -344,6 +353,6 @@ def test_a_report_names_a_reason_for_everything() -> None:
         Command("a", 1, "ifstat", "read", "failed", "Failed, exit 127", "bash: ifstat: command not found"),
         Command("a", 1, "htop", "blocked", "not run", "This command cannot run as it is written."),
     ]
-    told = summary([Walked("a", "a person", 1, made)])
+    told = summary([Walked("a", "a person", 1, commands=made)])
     assert "1 × the program is not on the machine" in told
     assert "1 × This command cannot run as it is written." in told

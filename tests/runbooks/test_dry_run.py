@@ -28,6 +28,7 @@ def test_what_it_says_is_what_runs() -> None:
     assert not CommandRun.objects.exists()
     run = runner.request(step_run=place.step(), command=0, by=place.user, values={"pod": "db 0; rm -rf /"})
     assert (said.script, said.queue, said.timeout_s, said.risk) == (run.script, run.queue, run.timeout_s, run.risk)
+    assert said.digest == run.digest
     assert said.variables == {"ERPOPS_P_POD": "db 0; rm -rf /"}
     assert {"PATH", "REGION", "ERPOPS_P_POD"} <= set(said.environment)
     assert said.runs and said.missing == []

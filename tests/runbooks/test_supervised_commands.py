@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, connections
 
+from checks.models import Target
 from erpops import audit, beats
 from runbooks import containment, reaper, runner, settling, spool, tasks
 from runbooks.models import CommandRun
@@ -403,3 +404,15 @@ def test_lost_database_connections_cost_neither_output_nor_truth(tmp_path: Path)
     assert (run.status, run.exit_code) == ("failed", 6)
     assert output_of(run).decode().splitlines() == [f"line {i}" for i in range(1, 31)]
     assert effects(tmp_path / "ledger") == 1
+
+
+def test_a_credential_that_a_command_receives_is_noted() -> None:
+    place = walk(command("true"))
+    environment = place.execution.environment
+    for name, credential, enabled in (("a", "hunter2", True), ("b", "", True), ("c", "hunter2", False)):
+        Target.objects.create(
+            name=name, label=name, kind="http", environment=environment, credential=credential, enabled=enabled
+        )
+    run_now(place)
+    used = Target.objects.exclude(credential_used_at=None).values_list("name", flat=True)
+    assert list(used) == ["a"]

@@ -1,19 +1,25 @@
 """A worker process."""
 
+import os
+import signal
 import threading
+import time
 from argparse import ArgumentParser
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
 
-from erpops import beats
+from erpops import beats, pids
 from erpops.celery import app
 
 BEAT_S = 5.0
+# How long a command may take to start, or a check to end, when there is no time left.
+HANDING_OVER_S = 4.0
 # What a worker has installed changes seldom.
 FACTS_EVERY = 12
 
@@ -28,11 +34,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         queues = [queue for queue in options["queues"].split(",") if queue]
 
+        stopping = threading.Event()
+
         def start_beating(**_: Any) -> None:
-            given = (queues, options["concurrency"])
-            threading.Thread(target=_beat_for_ever, args=given, daemon=True, name="beat").start()
+            given = (queues, options["concurrency"], stopping)
+            threading.Thread(target=_beat, args=given, daemon=True, name="beat").start()
+
+        def begin_to_stop(**_: Any) -> None:
+            stopping.set()
+            threading.Thread(target=_leave_in_time, daemon=True, name="leave").start()
 
         worker_ready.connect(start_beating, weak=False)
+        worker_shutting_down.connect(begin_to_stop, weak=False)
         app.worker_main(
             [
                 "worker",
@@ -47,9 +60,11 @@ class Command(BaseCommand):
         )
 
 
-def _beat_for_ever(queues: list[str], lanes: int) -> None:
-    """Tell PostgreSQL that this worker lives and what it has; a database that is away is tried again."""
-    pause = threading.Event()
+def _beat(queues: list[str], lanes: int, stopping: threading.Event) -> None:
+    """Tell PostgreSQL that this worker lives and what it has; a database that is away is tried again.
+
+    One that begins to stop takes nothing more, so it says at once that it does not count any more.
+    """
     for turn in count():
         try:
             told = {**beats.facts_of(queues), "lanes": lanes} if turn % FACTS_EVERY == 0 else None
@@ -58,4 +73,22 @@ def _beat_for_ever(queues: list[str], lanes: int) -> None:
                 chore()
         except DatabaseError:
             connection.close()
-        pause.wait(BEAT_S)
+        if stopping.wait(BEAT_S):
+            break
+    with suppress(DatabaseError):
+        beats.leave()
+
+
+def _leave_in_time() -> None:
+    """End the process when its patience is over. Commands go on under their supervisors, which record their ends."""
+    time.sleep(settings.STOP_GRACE_S)
+    deadline = time.monotonic() + HANDING_OVER_S
+    while lanes := pids.children(os.getpid()):
+        late = time.monotonic() >= deadline
+        for lane in lanes:
+            # One that has just claimed a command has no process for it yet.
+            if late or pids.children(lane):
+                with suppress(ProcessLookupError):
+                    os.kill(lane, signal.SIGKILL)
+        time.sleep(0.1)
+    os._exit(0)
