@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Error, Locator, Page, expect
 from runbooks.compiler import compile_text
 from tests.browser.conftest import post, sign_in
 from tests.browser.stage import Stage, stage
-from tests.browser.test_documents_walk import DOCUMENTS
+from tests.browser.test_documents_walk import DOCUMENTS, Told, complete, quiet, settle
 from tests.peers import rows, until
 from tests.stack import ROOT
 
@@ -143,17 +143,17 @@ def walk(page: Page, world: Stage, walked: Walked, alerts: list[str]) -> None:
     for position in range(total):
         page.goto(f"{first}step/{position}/")
         walked.steps += 1
+        if (decide := page.locator("#fork-decide")).count():
+            page.locator(f'input[name=choice][value="{position}"]').check()
+            decide.click()
+            quiet(page)
         _give_values(page)
         count = page.locator("article.command").count()
         for index in range(count):
             walked.commands.append(_carry_out(page, slug, position, index))
-        _settle(page)
+        settle(page, Told(), position)
     page.goto(f"{first}step/{total - 1}/")
-    complete = page.locator("#walk-complete")
-    complete.scroll_into_view_if_needed()
-    page.wait_for_timeout(600)
-    complete.click()
-    expect(page.locator(".walk-summary")).to_contain_text("Completed")
+    complete(page)
 
 
 def _incident(page: Page, world: Stage, slug: str, alerts: list[str]) -> tuple[str, str]:
@@ -193,7 +193,7 @@ def _give_values(page: Page) -> None:
         typed = True
     if typed:
         page.get_by_role("button", name="Use these values").click()
-        _quiet(page)
+        quiet(page)
 
 
 def _empty(page: Page) -> list[str]:
@@ -265,24 +265,6 @@ def _result(page: Page, told: Command, index: int) -> Command:
     words = {"Succeeded": "succeeded", "Failed": "failed", "Stopped at": "timed_out", "Stopped": "stopped"}
     told.end = next((end for word, end in words.items() if told.reason.startswith(word)), "failed")
     return told
-
-
-def _settle(page: Page) -> None:
-    """Tick what there is and say that the step is done, unless it is."""
-    while (tick := page.locator('button.tick[aria-checked="false"]')).count():
-        before = tick.count()
-        tick.first.click()
-        expect(page.locator('button.tick[aria-checked="false"]')).to_have_count(before - 1)
-    done = page.locator("#step-done")
-    if done.count():
-        page.locator("#done-note").fill("seen")
-        done.click()
-    _quiet(page)
-
-
-def _quiet(page: Page) -> None:
-    page.wait_for_load_state()
-    page.wait_for_function("() => !document.querySelector('.htmx-request')")
 
 
 # -- what is told ------------------------------------------------------------------------------------

@@ -93,8 +93,14 @@ def walk(page: Page, slug: str, kind: str) -> Told:
         told.steps += 1
         told.missing_links += page.locator("main").get_by_text("not in the library").count()
         _look_at_commands(page, told, may_run=position == 0)
-        _settle(page, told, position)
+        settle(page, told, position)
     page.goto(f"{first}step/{total - 1}/")
+    complete(page)
+    return told
+
+
+def complete(page: Page) -> None:
+    """End the walk at its last step, with a word about what is left."""
     page.locator("#walk-complete").click()
     sheet = page.locator("#sheet-body")
     expect(sheet.get_by_role("button", name="Complete the runbook")).to_be_visible()
@@ -104,7 +110,6 @@ def walk(page: Page, slug: str, kind: str) -> Told:
     page.wait_for_timeout(1000)
     sheet.get_by_role("button", name="Complete the runbook").click()
     expect(page.locator(".walk-summary")).to_contain_text("Completed")
-    return told
 
 
 def _begin(page: Page, slug: str, kind: str) -> str:
@@ -139,12 +144,12 @@ def _reads(command: Locator) -> bool:
     return command.locator('[data-risk="read"]').count() > 0
 
 
-def _settle(page: Page, told: Told, position: int) -> None:
+def settle(page: Page, told: Told, position: int) -> None:
     """Decide a fork (every second one is left out), tick every item, say what was seen, say that it is done."""
     if (decide := page.locator("#fork-decide")).count():
         page.locator(f'input[name=choice][value="{"none" if position % 2 else position}"]').check()
         decide.click()
-        _quiet(page)
+        quiet(page)
         told.left_out += position % 2
     while (tick := page.locator('button.tick[aria-checked="false"]')).count():
         before = tick.count()
@@ -161,9 +166,10 @@ def _settle(page: Page, told: Told, position: int) -> None:
         page.locator("#done-note").fill("seen")
         done.click()
         told.taken += 1
-    _quiet(page)
+    quiet(page)
 
 
-def _quiet(page: Page) -> None:
+def quiet(page: Page) -> None:
+    """Wait until the page and its answers are there."""
     page.wait_for_load_state()
     page.wait_for_function("() => !document.querySelector('.htmx-request')")
