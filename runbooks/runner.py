@@ -157,6 +157,8 @@ def recheck(run: CommandRun) -> Bound:
     rows = StepRun.objects.select_related("execution__environment", "execution__version__runbook")
     # As they are now: what prepares the start reads from these same instances.
     run.step_run = rows.get(pk=run.step_run_id)
+    if run.risk != Risk.READ:
+        run.refresh_from_db(fields=["values"])
     meant = intent.of(step_run=run.step_run, command=run.command, values=run.values, waits=run.waits)
     _require_reading(run.step_run.execution, meant)
     same = (meant.digest, meant.bound.script, meant.queue, meant.compiled["risk"])
