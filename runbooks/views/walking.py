@@ -146,20 +146,17 @@ class Walk(Together):
     @cached_property
     def commands(self) -> list[command_views.CommandView]:
         """The step's commands, each with the output of its latest attempt."""
+        typical = standing.of_commands(self.execution.version.runbook_id, [each.text for each in self.step.commands])
         return [
             replace(
                 command,
                 viewer=self._viewer(command.latest),
                 expected=self._judged(command),
-                typical=self._typical.get(command.text),
+                typical=typical.get(command.text),
                 changed=self.changed[f"act-{command.index}"] or self.refused_at == command.index,
             )
             for command in self.step.commands
         ]
-
-    @cached_property
-    def _typical(self) -> dict[str, standing.Typical]:
-        return standing.of_commands(self.execution.version.runbook_id, [command.text for command in self.step.commands])
 
     def _judged(self, command: command_views.CommandView) -> list[command_views.Expectation]:
         """The expectations, judged once the latest attempt has ended by itself."""
