@@ -1,6 +1,10 @@
-"""The incident runbooks of real documents, unedited, walked in a browser with every command that can run really run."""
+"""The incident runbooks of real documents, unedited, walked in a browser with every command that can run really run.
+
+`ERPOPS_WALK` holds a pattern when only some of them are to be walked.
+"""
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -113,7 +117,10 @@ def test_each_incident_runbook_is_walked_to_its_end_with_its_commands_run(
     REPORT.mkdir(parents=True, exist_ok=True)
     log = (REPORT / "walks.jsonl").open("w", encoding="utf-8")
     walks = []
+    wanted = re.compile(os.environ.get("ERPOPS_WALK", ""))
     for slug, alerts in shelf.items():
+        if not wanted.search(slug):
+            continue
         world.restore()
         walked = Walked(slug, "")
         walks.append(walked)
@@ -128,7 +135,7 @@ def test_each_incident_runbook_is_walked_to_its_end_with_its_commands_run(
     print(told)
     ends = Counter(command.end for walked in walks for command in walked.commands)
     assert [f"{walked.runbook}: {walked.broken}" for walked in walks if walked.broken] == []
-    assert sum(ends.values()) >= 400
+    assert wanted.pattern or sum(ends.values()) >= 400
     # Whatever failed or could not run says why.
     assert not [c for w in walks for c in w.commands if c.end == "not run" and not c.reason]
 
