@@ -270,6 +270,7 @@ def _result(page: Page, told: Command, index: int) -> Command:
     lines = page.locator(f"#out-{index} .ol").all_inner_texts()
     told.said = "\n".join(lines[-6:])[-600:]
     words = {"Succeeded": "succeeded", "Failed": "failed", "Stopped at": "timed_out", "Stopped": "stopped"}
+    words["Not started"] = "not run"
     told.end = next((end for word, end in words.items() if told.reason.startswith(word)), "failed")
     return told
 
@@ -277,10 +278,10 @@ def _result(page: Page, told: Command, index: int) -> Command:
 # -- what is told ------------------------------------------------------------------------------------
 
 _REASONS = (
-    ("the program is not on the machine that it runs on", "not found|executable file not found"),
+    ("the cluster has no object of that name", r"Error from server \(NotFound\)|No resources found"),
+    ("the program is not on the machine that it runs on", "command not found|file not found|exec: .*no such file"),
     ("the stand-in for Docker Compose needs a Compose file", "this worker has a stand-in|no containers of a Compose"),
-    ("the stand-in for the cluster does not have it", "404 page not found|could not find the requested resource"),
-    ("the cluster has no object of that name", "NotFound|No resources found"),
+    ("the stand-in for the cluster does not have it", "404 page not found|the requested resource|resource type"),
     ("nothing listens there in this world", "refused|Failed to connect|Could not connect"),
     (
         "the host's name does not resolve here",
@@ -294,6 +295,8 @@ _REASONS = (
     ("a file that the text names is not there", "No such file|cannot access|[Cc]an't open|[Cc]annot open|not exist"),
     ("this world gives no right to do that", "[Pp]ermission denied|not permitted|Read-only|must be root"),
     ("a certificate is not trusted here", "certificate|SSL"),
+    ("curl reads the brackets of the query as a pattern of its own", "exit 3\\b"),
+    ("Prometheus refuses the query of the text", "parse error"),
     ("nothing was found, which grep says with exit 1", r"exit 1\b"),
 )
 
@@ -301,7 +304,10 @@ _REASONS = (
 def why(command: Command) -> str:
     """The reason of a failure in words, by what was printed last."""
     if command.end == "not run":
-        return re.sub(r"“.*?”|<[^>]*>", "…", command.reason)
+        told = re.sub(r"“.*?”|<[^>]*>", "…", command.reason)
+        return re.sub(
+            r"(?:The program )?\S+ is not installed on (?:the|this) worker.*", "a program is not installed", told
+        )
     if command.end in {"timed_out", "stopped"}:
         return "its time limit ended it: it never ends by itself, or takes long"
     for reason, pattern in _REASONS:
