@@ -11,6 +11,8 @@ from django.db import Error, InterfaceError, OperationalError, transaction
 from django.http import HttpRequest, HttpResponse
 from psycopg_pool import PoolTimeout
 
+from erpops.failpoints import failpoint
+
 logger = logging.getLogger(__name__)
 
 TRIES = 4
@@ -39,7 +41,10 @@ class RetryConflicts:
             return None
         for left in range(TRIES - 1, -1, -1):
             try:
-                return view(request, *args, **kwargs)
+                response = view(request, *args, **kwargs)
+                if request.method == "POST":
+                    failpoint("act.committed")
+                return response
             except Error as error:
                 if not left or not is_conflict(error) or transaction.get_connection().in_atomic_block:
                     raise

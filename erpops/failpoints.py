@@ -20,6 +20,12 @@ logger = logging.getLogger(__name__)
 
 # Every place by name: what has happened when it is passed. Each is passed in one line of the source.
 POINTS = {
+    "delivery.before_commit": "alerts are taken in a transaction that is still open",
+    "delivery.committed": "alerts are stored, their sender does not know it",
+    "run.before_commit": "an attempt is asked for in a transaction that is still open",
+    "acknowledge.before_commit": "an incident is acknowledged in a transaction that is still open",
+    "approval.before_commit": "a command is approved in a transaction that is still open",
+    "act.committed": "what a person asked for is committed, the answer has not left",
     "bell.before_ring": "an attempt is committed, no worker has been told of it",
     "claim.before_commit": "an attempt is claimed in a transaction that is still open",
     "claim.committed": "an attempt is claimed, nothing else",

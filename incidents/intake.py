@@ -13,6 +13,7 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 
 from erpops import clock
+from erpops.failpoints import failpoint
 from incidents import lifecycle, timeline
 from incidents.choices import AlertStatus, IncidentStatus
 from incidents.models import Alert, Delivery, Environment, Incident, Service, Source
@@ -59,6 +60,7 @@ def fold(batch: list[Incoming]) -> list[Folded]:
         belongs: dict[Key, int] = {}
         for turn in _rounds(batch):
             belongs |= _fold_round(turn, now)
+        failpoint("delivery.before_commit")
     return [
         Folded(
             delivery.pk,

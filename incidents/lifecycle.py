@@ -11,6 +11,7 @@ from django.db import transaction
 
 from erpops import audit, clock
 from erpops.clock import Now
+from erpops.failpoints import failpoint
 from erpops.transitions import IllegalMove, Machine
 from incidents import escalation, postmortem, recovery, timeline
 from incidents.choices import IncidentStatus, RoleName, Severity
@@ -116,6 +117,7 @@ def acknowledge(*, incident: Incident, by: User) -> bool:
             take_role(incident=incident, role=RoleName.COMMANDER, by=by)
         STATUS.move(incident, to=S.INVESTIGATING, only_from={S.TRIAGE})
         escalation.acknowledged(incident=incident, by=by)
+        failpoint("acknowledge.before_commit")
     return True
 
 

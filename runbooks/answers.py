@@ -54,8 +54,8 @@ class Known:
 class Answer:
     """The value of a parameter and where it came from; `here` if it was given in the step that asks.
 
-    `source` is given, live, output, secret, alert, incident, environment, text or nothing; `step` (from 0) is where
-    it was given, `detail` names the list or the output that it was picked from.
+    `source` is given, live, output, secret, walk, alert, incident, environment, text or nothing; `step` (from 0) is
+    where it was given, `detail` names the list, the output or the other runbook that it was taken from.
     """
 
     name: str
@@ -84,6 +84,8 @@ def words(origin: Mapping[str, Any]) -> str:
     source, detail = str(origin.get("from", "")), origin.get("detail", "")
     if source == "output":
         return f"from the output of {detail}"
+    if source == "walk":
+        return f"from {detail}"
     if source == "secret":
         return f"by reference to {detail}"
     return f"picked from {detail}" if source == "live" else _FROM.get(source, "")

@@ -17,6 +17,7 @@ from django.db import IntegrityError, transaction
 
 from erpops import access
 from erpops.clock import Now, seconds
+from erpops.failpoints import failpoint
 from erpops.transitions import Machine
 from incidents import escalation
 from incidents.access import may_operate
@@ -99,6 +100,7 @@ def approve(*, approval: Approval, by: User, target: str, comment: str = "") -> 
         _answer(approval, A.APPROVED, by, comment, way=W.SECOND)
         _tell(approval, "approval.approved", _with(f"approved: {approval.doing}", approval.comment), by)
         approval_notices.answered(approval)
+        failpoint("approval.before_commit")
 
 
 def reject(*, approval: Approval, by: User, comment: str) -> None:

@@ -99,7 +99,7 @@ def start(
             started_by=by,
             holder=by,
             parent=parent,
-            values=parent.execution.values if parent else {},
+            **_taken_along(parent),
         )
         StepRun.objects.bulk_create(
             StepRun(
@@ -119,6 +119,15 @@ def start(
         tell(execution, "execution.started", said, by, **data)
         budgets.begin(execution.steps.get(position=0))
     return execution
+
+
+def _taken_along(parent: StepRun | None) -> dict[str, Any]:
+    """The values of the walk that a runbook is started from, and that they come from there."""
+    if parent is None:
+        return {}
+    values = parent.execution.values
+    origin = {"from": "walk", "detail": parent.execution.version.runbook.title}
+    return {"values": values, "origins": dict.fromkeys(values, origin)}
 
 
 def _require_new(parent: StepRun, runbook: Runbook, by: User) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from erpops import claims
 from erpops.clock import Now, seconds
@@ -64,17 +64,19 @@ def request(
     values: Mapping[str, str] | None = None,
     confirmation: gate.Confirmation | Mapping[str, Any] | str | None = None,
     waits: bool = False,
+    attempt: int | None = None,
 ) -> CommandRun:
     """Ask for one command of a step to be run; answers the attempt, which may be one that already goes on.
 
     Without `values` those of the execution count. With `waits` it is tried again until its expected result
-    holds. Raises `Refused` with a sentence and a code.
+    holds. `attempt` is the number that the asker wants it to have: said again, because the answer was lost, it finds
+    the attempt of that number, also when that one is over. Raises `Refused` with a sentence and a code.
     """
     execution = step_run.execution
     executions.require_baton(execution, by)
     compiled = intent.command_of(step_run, command)
-    if (live := _live(step_run, command)) is not None:
-        return live
+    if (before := _asked_before(step_run, command, attempt)) is not None:
+        return before
     _attempts_before(step_run, command)
     given = gate.confirmation_of(confirmation)
     if compiled["because"]:
@@ -89,11 +91,11 @@ def request(
     intent.require_runnable(meant)
     try:
         with transaction.atomic():
-            return _insert(step_run, command, meant, by=by, given=given)
+            return _insert(step_run, command, meant, by=by, given=given, attempt=attempt)
     except IntegrityError as error:
         # The other click was faster: its attempt is the one.
-        if (live := _live(step_run, command)) is not None:
-            return live
+        if (before := _asked_before(step_run, command, attempt)) is not None:
+            return before
         if refusal := approvals.refusal_of(error):
             raise refusal from error
         raise
@@ -242,12 +244,16 @@ def flags_of(run: CommandRun) -> set[str]:
     return set(intent.command_of(run.step_run, run.command)["flags"])
 
 
-def _insert(step_run: StepRun, command: int, meant: Intent, *, by: User, given: gate.Confirmation) -> CommandRun:
+def _insert(
+    step_run: StepRun, command: int, meant: Intent, *, by: User, given: gate.Confirmation, attempt: int | None = None
+) -> CommandRun:
     compiled, waits = meant.compiled, meant.waits
     touched = meant.touched.names
     # One at a time among what acts on things of the environment: before the lock of the walk, as everywhere.
     occupied.require_free(environment=step_run.execution.environment, names=touched)
     executions.lock(step_run)
+    if attempt is not None and (earlier := _asked_before(step_run, command, attempt)) is not None:
+        return earlier
     # A rehearsal tries every way of several and takes none.
     if not step_run.execution.is_rehearsal:
         decisions.begun(step_run, by, reads=compiled["risk"] == "read")
@@ -285,6 +291,7 @@ def _insert(step_run: StepRun, command: int, meant: Intent, *, by: User, given: 
     text += f": {given.reason}" if given.reason else ""
     executions.tell_step(step_run, "command.requested", text, by, noise=not given.reason, **details)
     transaction.on_commit(lambda: tasks.ring(run.pk, run.queue), robust=True)
+    failpoint("run.before_commit")
     return run
 
 
@@ -342,8 +349,10 @@ def in_words(run: CommandRun) -> str:
     return words.get(R(run.status), R(run.status).label.lower())
 
 
-def _live(step_run: StepRun, command: int) -> CommandRun | None:
-    return step_run.runs.filter(command=command, status__in=executions.LIVE_RUNS).first()
+def _asked_before(step_run: StepRun, command: int, attempt: int | None) -> CommandRun | None:
+    """The attempt that an earlier click has made: one that is alive, or the one of this number."""
+    found = step_run.runs.filter(Q(status__in=executions.LIVE_RUNS) | Q(attempt=attempt), command=command)
+    return found.order_by("-attempt").first()
 
 
 def short(text: str) -> str:

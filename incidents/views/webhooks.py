@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError
 
 from erpops.doors import Receive, Scope, Send, answer
+from erpops.failpoints import failpoint
 from erpops.sse import in_thread
 from incidents import intake
 from incidents.models import Source
@@ -62,6 +63,7 @@ class Gate:
             except Exception as error:
                 await self._one_by_one(batch, error)
                 continue
+            failpoint("delivery.committed")
             for (_, done), result in zip(batch, folded, strict=True):
                 if not done.done():
                     done.set_result(result)

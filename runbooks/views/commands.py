@@ -47,6 +47,7 @@ def run(request: HtmxRequest, execution: int, position: int, command: int, numbe
             values=chosen(opened),
             confirmation=_confirmation(request, asked.gate),
             waits=request.POST.get("until") == "holds",
+            attempt=_number(request.POST.get("attempt", "")),
         )
     except REFUSALS as error:
         return _again(request, opened, command, str(error))
@@ -103,6 +104,11 @@ def _confirmation(request: HtmxRequest, rung: str) -> Any:
         "reason": ": ".join(part for part in parts if part)[:300],
         "target": request.POST.get("target", "").strip()[:300],
     }
+
+
+def _number(given: str) -> int | None:
+    """The number that the click is for: what the page knew of the attempts, so that a click sent again is one click."""
+    return int(given) if given.isdecimal() and len(given) < 6 else None
 
 
 def _opened(request: HtmxRequest, number: int | None, execution: int, position: int, command: int) -> Walk:

@@ -1,8 +1,10 @@
 """Deciding at forks: evidence speaks, a person chooses, the choice is kept and may be changed."""
 
+import threading
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from runbooks import branching, decisions, executions, suggesting
 from runbooks.models import CommandRun, Decision
@@ -130,6 +132,31 @@ def test_beginning_a_branch_takes_it_and_is_told_as_such(place: Walk) -> None:
     assert place.statuses()[1:4] == ["skipped", "passed", "skipped"]
     assert Decision.objects.get().implied
     assert "by beginning it" in decided(place)[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_tabs_that_decide_at_once_leave_one_decision() -> None:
+    for _ in range(5):
+        place = walk_of(FULL)
+        refused: list[str] = []
+
+        def act(choice: str, place: Walk = place, refused: list[str] = refused) -> None:
+            try:
+                decide(place, choice)
+            except Refused as error:
+                refused.append(str(error))
+            finally:
+                connections.close_all()
+
+        threads = [threading.Thread(target=act, args=(choice,)) for choice in ("1", "2", "none")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        [kept] = Decision.objects.filter(execution=place.execution)
+        assert len(refused) == 2 and all("decided already" in sentence for sentence in refused)
+        taken = [status for status in place.statuses()[1:4] if status != "skipped"]
+        assert len(taken) == (0 if kept.choice == "none" else 1)
 
 
 def test_what_is_no_branch_of_the_fork_is_refused(place: Walk) -> None:

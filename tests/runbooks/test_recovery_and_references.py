@@ -4,7 +4,7 @@ import pytest
 
 from incidents import lifecycle
 from incidents.models import Incident
-from runbooks import executions, observing, walk
+from runbooks import answers, executions, observing, walk
 from runbooks.models import Execution
 from runbooks.page_queries import steps
 from runbooks.refusals import Refused
@@ -144,6 +144,7 @@ def test_a_runbook_started_from_a_step_takes_the_values_along_and_comes_back_wit
     child = child_of(place)
     assert child_of(place) == child
     assert (child.parent, child.values) == (place.step(0), {"pod": "db-0"})
+    assert answers.words(child.origins["pod"]) == "from Corrupt"
     with pytest.raises(Refused, match="Restore, which was started from here, is still in progress"):
         executions.complete(execution=place.execution, by=place.user)
     executions.skip(step_run=child.steps.get(position=1), reason="no access", by=place.user)

@@ -129,6 +129,15 @@ def test_running_again_is_another_attempt(tmp_path: Path) -> None:
     assert effects(tmp_path / "ledger") == 2
 
 
+def test_a_click_that_is_sent_again_after_the_end_finds_its_attempt(tmp_path: Path) -> None:
+    place = walk(command(effect(tmp_path / "ledger")))
+    first = run_now(place, attempt=1)
+    again = runner.request(step_run=place.step(), command=0, by=place.user, attempt=1)
+    assert (again.pk, again.status) == (first.pk, "succeeded")
+    assert run_now(place, attempt=2).attempt == 2
+    assert effects(tmp_path / "ledger") == 2
+
+
 def test_the_environment_of_a_command_is_built_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LD_PRELOAD", "BASH_ENV", "PYTHONPATH", "GIT_SSH_COMMAND", "SOME_TOKEN"):
         monkeypatch.setenv(name, "/nowhere")
