@@ -43,13 +43,14 @@ def rows(opened: "Walk") -> list[ValueRow]:
     """A row for each parameter of the opened step."""
     answers = opened.step.parameters
     asking = " ".join(command.text for command in opened.step.commands)
-    printed = bool(answers) and bool(page_queries.printed(opened.execution, limit=1))
     where = addresses.of_walk(opened.execution, "step_pick", position=opened.position)
 
-    def row(answer: Answer) -> ValueRow:
-        listed = pickers.lists_for({"name": answer.name, "type": answer.type}, asking)
+    lists = [pickers.lists_for({"name": answer.name, "type": answer.type}, asking) for answer in answers]
+    printed = not all(lists) and bool(page_queries.printed(opened.execution, limit=1))
+
+    def row(answer: Answer, listed: tuple[str, ...]) -> ValueRow:
         url = f"{where}?{urlencode({'name': answer.name})}" if listed or printed else ""
         typed = opened.typed.get(answer.name, answer.value)
         return ValueRow(answer, typed, opened.wrong.get(answer.name, ""), url)
 
-    return [row(answer) for answer in answers]
+    return [row(answer, listed) for answer, listed in zip(answers, lists, strict=True)]
