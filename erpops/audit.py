@@ -6,7 +6,7 @@ one taken and cannot deadlock with the locks of the act. Each hash covers the ha
 changed, missing or inserted row shows.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -14,6 +14,10 @@ from django.db import connection, transaction
 
 from erpops.clock import Now
 from erpops.models import AuditEntry
+from erpops.registry import Registry
+
+# What compares an exported record with what is stored, by the record's format: a sentence per difference.
+records: Registry[Callable[[Mapping[str, Any]], Iterator[str]]] = Registry("record check")
 
 
 def record(*, action: str, target: str, by: AbstractBaseUser | None = None, **details: Any) -> None:

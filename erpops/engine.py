@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 MODULES = [
     "checks.scheduler",
     "runbooks.matching",
+    "runbooks.plans",
+    "runbooks.rehearsal",
     "runbooks.clocks",
     "incidents.escalation",
     "incidents.outbox",

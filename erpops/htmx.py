@@ -42,7 +42,10 @@ class NavItem:
 
 @dataclass(frozen=True)
 class Need:
-    """Something that waits for a person. Lower `rank` is more urgent; `action` posts to a URL with one click."""
+    """Something that waits for a person. Lower `rank` is more urgent; `action` posts to a URL with one click.
+
+    `button` is what that click is called, the verb if it is empty.
+    """
 
     rank: int
     verb: str
@@ -54,6 +57,7 @@ class Need:
     due: datetime | None = None
     action: str = ""
     group: str = ""
+    button: str = ""
 
 
 nav: Registry[NavItem] = Registry("navigation")

@@ -21,7 +21,7 @@ _ICONS = {
     "incident": "incidents", "note": "note", "status": "message", "command": "terminal", "step": "steps",
     "execution": "runbooks", "runbook": "runbooks", "escalation": "phone", "page": "phone", "message": "mail",
     "role": "user", "alert": "alert", "review": "reviews", "check": "checks", "approval": "shield",
-    "evidence": "pin",
+    "evidence": "pin", "wait": "clock", "phase": "clock",
 }  # fmt: skip
 _TONES = {
     "incident.opened": "bad",
@@ -29,6 +29,8 @@ _TONES = {
     "incident.resolved": "ok",
     "incident.acknowledged": "ok",
     "escalation.exhausted": "bad",
+    "phase.over": "warn",
+    "step.failed": "bad",
 }
 # How a command ended, as its event's data tell.
 _ENDS = {

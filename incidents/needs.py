@@ -12,6 +12,7 @@ from erpops import access, clock
 from erpops.htmx import Need
 from incidents import status
 from incidents.access import visible_incidents
+from incidents.beginnings import Beginning, beginnings_for
 from incidents.choices import EscalationState, IncidentStatus, ReviewStatus, RoleName, Severity
 from incidents.models import Incident, IncidentRole, PostMortem
 from incidents.queries import IncidentRow, prepared
@@ -30,10 +31,11 @@ def incidents(user: User) -> list[Need]:
     own = Exists(IncidentRole.objects.filter(incident=OuterRef("pk"), user=user))
     by_urgency = found.annotate(own=own).order_by("-own", F("acknowledged_at").asc(nulls_first=True), "severity", "-id")
     rows = prepared(by_urgency, limit=LIMIT)
-    return [need for row in rows for need in _of(row, user)]
+    begun = beginnings_for(user, [row.incident for row in rows])
+    return [need for row in rows for need in _of(row, user, begun.get(row.incident.pk))]
 
 
-def _of(row: IncidentRow, user: User) -> list[Need]:
+def _of(row: IncidentRow, user: User, beginning: Beginning | None) -> list[Need]:
     incident, needs = row.incident, []
     works = access.can(user, "work_incidents")
     own = any(role.user_id == user.pk for role in incident.roles.all())
@@ -46,7 +48,8 @@ def _of(row: IncidentRow, user: User) -> list[Need]:
                 "Acknowledge",
                 detail=f"Nobody answers · {_where(incident)}" if exhausted else "",
                 since=incident.opened_at,
-                action=reverse("acknowledge", args=[incident.pk]),
+                action=beginning.url if beginning else reverse("acknowledge", args=[incident.pk]),
+                button="Acknowledge & start" if beginning else "",
             )
         )
     elif exhausted:

@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 
 from erpops import access, clock
 from incidents.access import may_operate
+from incidents.beginnings import Beginning, beginnings_for
 from incidents.choices import EscalationState, IncidentStatus, RoleName
 from incidents.escalation import step_of
 from incidents.matrix import next_call
@@ -51,6 +52,8 @@ class Standing:
     may_work: bool
     may_post: bool
     states: list[tuple[str, str]]
+    # What acknowledging can begin.
+    beginning: Beginning | None = None
 
     @property
     def free(self) -> list[RoleHolder]:
@@ -68,6 +71,7 @@ def standing(incident: Incident, user: User) -> Standing:
         overdue=bool(due and due < clock.now()),
         may_work=access.can(user, "work_incidents") and may_operate(user, incident.environment),
         may_post=access.can(user, "post_status"),
+        beginning=beginnings_for(user, [incident]).get(incident.pk),
         states=[(state.value, str(state.label)) for state in WORKING_STATES if state != incident.status],
     )
 

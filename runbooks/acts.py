@@ -36,6 +36,8 @@ LIVE_RUNS = set(RunStatus) - TERMINAL_RUNS
 
 def require_baton(execution: Execution, by: User) -> None:
     """Refuse unless the walk goes on, `by` holds the baton and may act in its environment."""
+    if execution.is_rehearsal:
+        raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
     execution.refresh_from_db(fields=["status", "holder"])
     if execution.status != E.ACTIVE:
         raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")
@@ -69,10 +71,8 @@ def latest_runs(step_run: StepRun) -> dict[int, CommandRun]:
 
 
 def point_at(execution: Execution, step_run: StepRun) -> None:
-    """The holder looks at this step from now on; the clock of its phase runs."""
+    """The holder looks at this step from now on; the clock of its phase runs, what was looked at before stays so."""
     budgets.begin(step_run)
-    for other in execution.steps.filter(status=S.CURRENT).exclude(pk=step_run.pk):
-        STEP.move(other, to=S.PENDING)
     STEP.move(step_run, to=S.CURRENT, only_from={S.PENDING})
     Execution.objects.filter(pk=execution.pk).update(position=step_run.position)
     execution.position = step_run.position

@@ -20,6 +20,8 @@ def of_run(execution: Execution, view: str, run: int) -> str:
 
 def of_room(execution: Execution) -> str:
     """The page around the walk."""
+    if execution.is_rehearsal:
+        return reverse("rehearsal", args=[execution.pk])
     if execution.incident_id is None:
         return reverse("procedure", args=[execution.pk])
     return reverse("room", args=[execution.incident_id])

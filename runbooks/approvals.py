@@ -78,7 +78,7 @@ def ask(
                 return before
             _close(before, A.EXPIRED if _over(before) else A.WITHDRAWN, by, _CHANGED)
         approval = _create(step_run, command, meant, by, given)
-        said = f"asked for approval: {approval.doing}. {given.reason}"
+        said = _with(f"asked for approval: {approval.doing}", given.reason)
         _tell(approval, "approval.asked", said, by, digest=meant.digest, text=approval.text)
         approval_notices.asked(approval)
     return approval
@@ -199,6 +199,10 @@ def covers(run: CommandRun) -> bool:
     own = (run.digest, run.step_run_id, run.command, run.requested_by_id, A.USED)
     given = Approval.objects.filter(run=run).first()
     if given is None:
+        return False
+    # A value that was changed since is meant for another run.
+    kept, used = (secret_values.opened(values) for values in (run.step_run.execution.values, run.values))
+    if any(kept.get(name, value) != value for name, value in used.items()):
         return False
     return own == (given.digest, given.step_run_id, given.command, given.requested_by_id, given.status)
 
@@ -340,7 +344,7 @@ def _over(approval: Approval) -> bool:
 
 
 def _with(said: str, comment: str) -> str:
-    return f"{said}. {comment}" if comment else said
+    return f"{said}. {comment[:1].upper()}{comment[1:]}" if comment else said
 
 
 def _name(user: User) -> str:

@@ -12,12 +12,14 @@ class RunbooksConfig(AppConfig):
 
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
-        from erpops import beats, health, sse
+        from erpops import audit, beats, health, sse
         from erpops.htmx import NavItem, nav, needs
         from erpops.setup import steps
         from incidents import recovery
+        from incidents.beginnings import beginnings
         from incidents.room import Panel, panels
         from runbooks import (
+            beginning,
             bootstrap,
             command_user,
             containment,
@@ -25,6 +27,8 @@ class RunbooksConfig(AppConfig):
             output,
             procedures,
             reaper,
+            record,
+            record_check,
             stalled,
             variables,
             verification,
@@ -53,12 +57,14 @@ class RunbooksConfig(AppConfig):
         executors.add("promql", promql.launch)
         executors.add("logql", logql.launch)
         executors.add("lucene", lucene.launch)
+        audit.records.add(record.FORMAT, record_check.differences)
         nav.add("runbooks", NavItem("Runbooks", "runbooks", "runbooks", "see_console", ("/r/",), position=40, key="r"))
         nav.add(
             "procedures",
             NavItem("Procedures", "procedures", "procedures", "see_console", ("/p/",), position=35, key="p"),
         )
         recovery.questions.add("verification", verification.unverified)
+        beginnings.add("runbooks", beginning.beginnings)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
 
 

@@ -43,6 +43,21 @@ class ExecutionStatus(TextChoices):
     ABANDONED = "abandoned", "Abandoned"
 
 
+class ExecutionPurpose(TextChoices):
+    WALK = "walk", "Walk"
+    REHEARSAL = "rehearsal", "Rehearsal"
+
+
+class RehearsalVerdict(TextChoices):
+    WAITING = "waiting", "Waiting"
+    RUNNING = "running", "Running"
+    PASSED = "passed", "Works"
+    FAILED = "failed", "Failed"
+    NEEDS_VALUE = "needs_value", "Needs a value"
+    NOT_HERE = "not_here", "Not possible here"
+    NOT_READ = "not_read", "Not read-only"
+
+
 class StepStatus(TextChoices):
     PENDING = "pending", "Not viewed"
     CURRENT = "current", "Current"

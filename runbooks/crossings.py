@@ -72,13 +72,11 @@ class _Own:
     def named(self, match: re.Match[str]) -> str:
         """“See "Restore from Backup"” where a runbook, or a group of them, is called like that."""
         wanted = anchor_of(match[2])
-        near = [place for place in self.known if place.file == self.file] or self.known
-        exact = [p for p in near if anchor_of(p.title) == wanted] or [
-            p for p in near if anchor_of(p.title).startswith(wanted)
-        ]
-        if exact:
-            return f"{match[1]} [{match[2]}]({reverse('runbook', args=[exact[0].slug])})"
-        group = [place for place in near if anchor_of(place.category) == wanted]
+        near = [place for place in self.known if place.file == self.file]
+        exact = next(filter(None, (_called(places, wanted) for places in (near, self.known))), None)
+        if exact is not None:
+            return f"{match[1]} [{match[2]}]({reverse('runbook', args=[exact.slug])})"
+        group = [place for place in near or self.known if anchor_of(place.category) == wanted]
         if not group:
             return match.group()
         listed = ", ".join(f"[{_literal(p.title)}]({reverse('runbook', args=[p.slug])})" for p in group)
@@ -92,6 +90,13 @@ class _Own:
         if anchor:
             there = [p for p in there if anchor in {p.heading, anchor_of(p.title), anchor_of(p.category)}]
         return reverse("runbook", args=[there[0].slug]) if there else ""
+
+
+def _called(places: Iterable[_Place], wanted: str) -> _Place | None:
+    """The one whose title is `wanted`, else the first whose title begins with it."""
+    named = [(anchor_of(place.title), place) for place in places]
+    exact = [place for name, place in named if name == wanted]
+    return next(iter(exact or [place for name, place in named if name.startswith(wanted)]), None)
 
 
 def anchor_of(text: str) -> str:

@@ -25,12 +25,12 @@ def decide(*, step_run: StepRun, choice: str, reason: str, by: User) -> None:
 
     `step_run` is any step of the fork. Deciding otherwise than before needs a reason.
     """
-    require_baton(step_run.execution, by)
     fork = _fork_of(step_run)
     reason = reason.strip()[:300]
     if choice not in {NONE, UNSURE} and not (choice.isdecimal() and fork.branch_at(int(choice))):
         raise Refused("Choose one of the ways, none of them, or say that you are not sure.")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         before = latest(step_run.execution_id, fork.kind, fork.position)
         if before is not None and before.choice == choice:
@@ -66,7 +66,6 @@ def begun(step_run: StepRun, by: User, *, reads: bool = False) -> None:
 
 def go(*, step_run: StepRun, choice: str, reason: str, by: User) -> None:
     """Say go or no-go at a point of a rollout. No-go needs a reason; it starts nothing by itself."""
-    require_baton(step_run.execution, by)
     gate = branching.gate_at(step_run.execution.version.compiled, step_run.position)
     reason = reason.strip()[:300]
     if gate is None or choice not in {GO, NO_GO}:
@@ -74,6 +73,7 @@ def go(*, step_run: StepRun, choice: str, reason: str, by: User) -> None:
     if choice == NO_GO and not reason:
         raise Refused("Say what speaks against going on: the reason stands in the timeline.", code="confirmation")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         before = latest(step_run.execution_id, branching.GO_NO_GO, gate.position)
         if before is not None and before.choice == choice:

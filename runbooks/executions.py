@@ -19,7 +19,7 @@ from erpops.transitions import Machine
 from incidents import lifecycle
 from incidents.access import may_operate
 from incidents.models import Environment, Incident
-from runbooks import budgets, decisions, library, observing, secret_values, waits, walk
+from runbooks import answers, budgets, decisions, library, observing, secret_values, waits, walk
 from runbooks.acts import (
     LIVE_RUNS,
     STEP,
@@ -35,7 +35,7 @@ from runbooks.acts import (
     tell,
     tell_step,
 )
-from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
+from runbooks.choices import ExecutionPurpose, ExecutionStatus, RunStatus, StepStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.models import CommandRun, Execution, Runbook, StepRun
 from runbooks.parameters import validate
@@ -74,15 +74,16 @@ def start(
     """
     if not may_operate(by, environment):
         raise Refused(f"Running commands in {environment.label} is not among your permissions.", code="permission")
-    if parent is not None:
-        _require_new(parent, runbook, by)
     with transaction.atomic():
+        if parent is not None:
+            _require_new(parent, runbook, by)
         # Two clicks queue here, so the second finds what the first has made.
         runbook = Runbook.objects.select_for_update().get(pk=runbook.pk)
         version = runbook.current
         if version is None or runbook.archived:
             raise Refused("This runbook has no published version yet: an admin has to publish one.")
-        running = Execution.objects.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
+        walks = Execution.objects.filter(purpose=ExecutionPurpose.WALK)
+        running = walks.filter(incident=incident, version__runbook=runbook, status=E.ACTIVE)
         if incident is None:
             running = running.filter(environment=environment)
         if found := running.order_by("-id").first():
@@ -133,16 +134,16 @@ def _require_new(parent: StepRun, runbook: Runbook, by: User) -> None:
 def go_to(*, step_run: StepRun, by: User) -> None:
     """The holder looks at this step now; others may follow."""
     execution = step_run.execution
-    require_baton(execution, by)
     with transaction.atomic():
+        require_baton(execution, by)
         lock(step_run)
         point_at(execution, step_run)
 
 
 def resume(*, step_run: StepRun, by: User) -> None:
     """Take up a step again that was done, skipped or left out; what it came to before stays written."""
-    require_baton(step_run.execution, by)
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         if not STEP.move(
             step_run, to=S.CURRENT, only_from={S.PASSED, S.FAILED, S.SKIPPED}, reason="", changed_at=Now()
@@ -155,9 +156,9 @@ def resume(*, step_run: StepRun, by: User) -> None:
 
 def mark_done(*, step_run: StepRun, note: str, by: User) -> None:
     """A person says that the step is done; the note says what was seen."""
-    require_baton(step_run.execution, by)
     note = note.strip()
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         if step_run.status == S.PASSED:
             return
@@ -174,11 +175,11 @@ def mark_done(*, step_run: StepRun, note: str, by: User) -> None:
 
 def skip(*, step_run: StepRun, reason: str, by: User) -> None:
     """Pass over a step, with the reason that stands in the timeline."""
-    require_baton(step_run.execution, by)
     reason = reason.strip()[:200]
     if not reason:
         raise Refused("Say why this step is skipped: the reason stands in the timeline.", code="confirmation")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         if step_run.status == S.SKIPPED:
             return
@@ -189,9 +190,13 @@ def skip(*, step_run: StepRun, reason: str, by: User) -> None:
         tell_step(step_run, "step.skipped", said, by, reason=reason)
 
 
-def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> None:
-    """Keep parameter values for the rest of the walk; an empty one forgets. Refused with a sentence per bad value."""
-    require_baton(execution, by)
+def set_values(
+    *, execution: Execution, values: Mapping[str, str], by: User, origin: Mapping[str, Any] | None = None
+) -> None:
+    """Keep parameter values for the rest of the walk; an empty one forgets. Refused with a sentence per bad value.
+
+    `origin` says where what changes was taken from, in the words of `runbooks.answers`; typed if it is not given.
+    """
     wanted = parameters_of(execution)
     unknown = [name for name in values if name not in wanted]
     if unknown:
@@ -201,15 +206,20 @@ def set_values(*, execution: Execution, values: Mapping[str, str], by: User) -> 
         said = " ".join(f"{name}: {sentence}" for name, sentence in faults.items())
         raise Refused(said, code="parameters", names=tuple(faults))
     with transaction.atomic():
+        require_baton(execution, by)
         locked = Execution.objects.select_for_update().get(pk=execution.pk)
         kept = secret_values.opened(locked.values)
         values = secret_values.restored(values, kept)
         merged = {**kept, **values}
         execution.values = secret_values.sealed({name: value for name, value in merged.items() if value})
-        execution.save(update_fields=["values"])
         changed = sorted(name for name, value in values.items() if kept.get(name, "") != value)
+        told = {"from": "given", **(origin or {}), "by": by.get_username()}
+        origins = locked.origins | dict.fromkeys(changed, told)
+        execution.origins = {name: told for name, told in origins.items() if name in execution.values}
+        execution.save(update_fields=["values", "origins"])
         if changed:
-            tell(execution, "execution.values", f"set {', '.join(changed)}", by, noise=True, names=changed)
+            said = " ".join(filter(None, (f"set {', '.join(changed)}", answers.words(told))))
+            tell(execution, "execution.values", said, by, noise=True, names=changed)
 
 
 def keep_note(*, execution: Execution, text: str, by: User) -> None:
@@ -223,9 +233,9 @@ def keep_note(*, execution: Execution, text: str, by: User) -> None:
 
 def complete(*, execution: Execution, by: User, note: str = "") -> None:
     """End the walk; its event lists what was skipped, failed or left out, and the `note` on what becomes of that."""
-    require_baton(execution, by)
     note = note.strip()[:500]
     with transaction.atomic():
+        require_baton(execution, by)
         _require_quiet(execution)
         steps = list(execution.steps.all())
         told: dict[str, Any] = {kind: [step.position + 1 for step in found] for kind, found in walk.left(steps).items()}
@@ -243,10 +253,10 @@ def complete(*, execution: Execution, by: User, note: str = "") -> None:
 
 def abandon(*, execution: Execution, reason: str, by: User) -> None:
     """Give the walk up, with a reason. Commands that still run are stopped first, by a person."""
-    require_baton(execution, by)
     if not reason.strip():
         raise Refused("Say why this runbook is given up: the reason stands in the timeline.", code="confirmation")
     with transaction.atomic():
+        require_baton(execution, by)
         _require_quiet(execution)
         EXECUTION.require(execution, to=E.ABANDONED, ended_at=Now())
         _stop_clocks(execution)
@@ -271,6 +281,8 @@ def _come_back(execution: Execution, outcome: str, parts: list[str], by: User) -
 
 def take_over(*, execution: Execution, by: User) -> None:
     """Take the baton; whoever had it reads along from now on."""
+    if execution.is_rehearsal:
+        raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
     if not may_operate(by, execution.environment):
         raise Refused(
             f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"
@@ -300,12 +312,21 @@ def follow_runs(*, step_run: StepRun) -> None:
     elif states & {R.FAILED, R.TIMED_OUT, R.STOP_UNCONFIRMED, R.OUTCOME_UNKNOWN}:
         STEP.move(step_run, to=S.FAILED, changed_at=Now())
     elif len(latest) == len(commands) and states == {R.SUCCEEDED} and observing.complete(step_run):
-        if STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
-            tell_step(step_run, "step.passed", f"Step {step_run.position + 1}, {step_title(step_run)}, passed", None)
-            budgets.settle(step_run)
-            progressed(step_run)
+        _passed(step_run, latest)
     else:
         STEP.move(step_run, to=S.CURRENT, only_from={S.RUNNING}, changed_at=Now())
+
+
+def _passed(step_run: StepRun, latest: Mapping[int, CommandRun]) -> None:
+    """Every command succeeded; a verification has passed only if what they printed holds, too."""
+    where = f"Step {step_run.position + 1}, {step_title(step_run)}"
+    if observing.verifies(step_run) and not observing.judge_runs(step_run, latest):
+        if STEP.move(step_run, to=S.FAILED, only_from={S.RUNNING, S.CURRENT, S.PASSED}, changed_at=Now()):
+            tell_step(step_run, "step.failed", f"{where}, does not show what is expected", None)
+    elif STEP.move(step_run, to=S.PASSED, only_from={S.RUNNING, S.CURRENT, S.FAILED}, changed_at=Now()):
+        tell_step(step_run, "step.passed", f"{where}, passed", None)
+        budgets.settle(step_run)
+        progressed(step_run)
 
 
 def parameters_of(execution: Execution) -> dict[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from runbooks.step_views import CommandView
+from runbooks.command_views import CommandView
 from runbooks.walk import NOT_NEEDED, NOT_TAKEN, SKIP_REASONS
 
 

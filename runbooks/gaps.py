@@ -1,7 +1,7 @@
 """What the library lacks and where it contradicts itself: alerts without a runbook, several for one alert."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +51,19 @@ def conflicts(runbooks: QuerySet[Runbook]) -> list[Conflict]:
     found = []
     for alert, several in sorted(owners.items()):
         if len(several) > 1:
-            documents = [{"path": r.title, "runbooks": [_of_alert(r, alert)]} for r in several]
-            sayings = [
-                finding["message"] for _, finding in between(documents) if finding["rule"] == "threshold.differs"
-            ]
-            found.append(Conflict(alert, several, sayings))
+            found.append(Conflict(alert, several, _sayings(several, alert)))
     return found
+
+
+def sayings(runbooks: Sequence[Runbook]) -> list[str]:
+    """What published runbooks say differently of the alerts that all of them name."""
+    shared = set.intersection(*(set(runbook.alerts) for runbook in runbooks))
+    return list(dict.fromkeys(said for alert in sorted(shared) for said in _sayings(runbooks, alert)))
+
+
+def _sayings(several: Sequence[Runbook], alert: str) -> list[str]:
+    documents = [{"path": r.title, "runbooks": [_of_alert(r, alert)]} for r in several]
+    return [finding["message"] for _, finding in between(documents) if finding["rule"] == "threshold.differs"]
 
 
 def _of_alert(runbook: Runbook, alert: str) -> dict[str, Any]:

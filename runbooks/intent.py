@@ -15,7 +15,7 @@ from runbooks import executions, needed, secret_values, targeted, units, variabl
 from runbooks.choices import Risk
 from runbooks.executors import executors
 from runbooks.models import StepRun
-from runbooks.parameters import Bound, MissingValues, Unbindable, bind, validate
+from runbooks.parameters import Bound, MissingValues, Unbindable, bind, leads_elsewhere, validate
 from runbooks.refusals import Refused
 from runbooks.touched import Touched
 from runbooks.touched import of as touched_by
@@ -44,7 +44,7 @@ def of(*, step_run: StepRun, command: int, values: Mapping[str, str] | None = No
     compiled = command_of(step_run, command)
     wanted = secret_values.restored(execution.values if values is None else values, execution.values)
     given = variables.of(execution.environment)
-    bound, used = _bind(compiled, wanted, set(given.values))
+    bound, used = _bind(compiled, wanted, given)
     queue = queue_of(execution.environment)
     body = [
         execution.version.sha256,
@@ -117,15 +117,24 @@ def _surroundings(step_run: StepRun, risk: str) -> list[Any]:
     return [execution.pk, execution.incident_id, place.is_production, place.variables, reached, newest]
 
 
-def _bind(compiled: dict[str, Any], values: Mapping[str, str], provided: set[str]) -> tuple[Bound, dict[str, str]]:
-    wanted = asked(compiled, provided)
+def _bind(
+    compiled: dict[str, Any], values: Mapping[str, str], given: variables.Variables
+) -> tuple[Bound, dict[str, str]]:
+    wanted = asked(compiled, set(given.values))
     values = secret_values.opened(values)
     used = {p["name"]: str(values[p["name"]]) for p in wanted if values.get(p["name"])}
     for parameter in wanted:
         if parameter["name"] in used and (fault := validate(parameter, used[parameter["name"]])):  # type: ignore[arg-type]
             raise Refused(f"{parameter['name']}: {fault}", code="parameters", names=(parameter["name"],))
+    if secret_values.referred(used) and (name := leads_elsewhere(compiled["text"], wanted, used)):
+        raise Refused(
+            f"{name} says where the command goes, so no secret of the environment is sent there: type the secret.",
+            code="parameters",
+            names=(name,),
+        )
+    real = secret_values.looked_up(used, given.secrets)
     try:
-        return bind({**compiled, "parameters": wanted}, used), used  # type: ignore[typeddict-item]
+        return bind({**compiled, "parameters": wanted}, real), used  # type: ignore[typeddict-item]
     except MissingValues as missing:
         names = tuple(missing.names)
         raise Refused(f"Fill in {', '.join(names)} first.", code="parameters", names=names) from missing

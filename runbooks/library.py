@@ -16,6 +16,7 @@ from django.utils.text import slugify
 from erpops import access, audit, clock
 from erpops.clock import Now
 from erpops.transitions import Machine
+from incidents.models import Incident
 from runbooks import differences, matching, search, staging
 from runbooks.choices import VersionState
 from runbooks.compiler import compile_text
@@ -228,6 +229,25 @@ def reject(*, version: Version, reason: str, by: User) -> None:
             version=version.number,
             reason=reason.strip()[:300],
         )
+
+
+def keep_line(*, incident: Incident, content: Content, by: User) -> Version:
+    """A command that was typed during an incident, as a version of a runbook that stays out of the library.
+
+    The same line again is the version that it was. Nobody reviews it, so the caller makes sure that it only reads.
+    """
+    with transaction.atomic():
+        _one_import_at_a_time()
+        origin = f"typed:{incident.pk}"
+        runbook = Runbook.objects.filter(origin=origin).first() or _create(content.compiled, origin)
+        Runbook.objects.filter(pk=runbook.pk).update(archived=True)
+        known = runbook.versions.filter(sha256=content.sha256).first()
+        if known is not None:
+            return known
+        version = _next_version(runbook, content, by=by, note=f"Typed in {incident.reference}.", action="runbook.typed")
+        # It is nobody's draft: no shelf asks for its review.
+        Version.objects.filter(pk=version.pk).update(state=VersionState.SUPERSEDED)
+        return version
 
 
 def install_builtin() -> ImportReport:

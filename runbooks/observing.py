@@ -1,6 +1,7 @@
 """What a person saw: items ticked off, and the answer to a verification, which is the observed value, never a tick."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -8,25 +9,28 @@ from django.db import transaction
 
 from erpops import clock
 from erpops.clock import Now
-from runbooks import walk
+from runbooks import output, walk
 from runbooks.acts import STEP, S, commands_of, compiled_step, lock, require_baton, tell_step
 from runbooks.choices import RunStatus
-from runbooks.models import StepRun
+from runbooks.compiler.assertions import judge
+from runbooks.models import CommandRun, StepRun
 from runbooks.refusals import Refused
 
 _ABOUT = re.compile(r"^(?:item:(?P<item>\d{1,4})|command:(?P<command>\d{1,4}):(?P<expected>\d{1,3}))$")
 _LONGEST = 500
+# How much of an output is compared with what was expected.
+JUDGED_BYTES = 65_536
 
 
 def tick(*, step_run: StepRun, item: int, ticked: bool, by: User) -> None:
     """Tick one item of the step's list, or take the tick away; twice is once. A verification asks what was seen."""
-    require_baton(step_run.execution, by)
     items = compiled_step(step_run).get("items", [])
     if not 0 <= item < len(items):
         raise Refused("This step has no such item.")
     if ticked and verifies(step_run):
         raise Refused("Say what you saw: the value itself, not that it is right.", code="observation")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         before = set(step_run.ticked)
         after = before | {item} if ticked else before - {item}
@@ -42,12 +46,12 @@ def observe(*, step_run: StepRun, about: str, text: str, holds: bool, by: User) 
 
     An item that holds is ticked with it. What does not hold fails a step that verifies.
     """
-    require_baton(step_run.execution, by)
     wanted = _expected(step_run, about)
     text = text.strip()[:_LONGEST]
     if not text:
         raise Refused("Say what you saw: the value itself, not that it is right.", code="observation")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         before = step_run.observed.get(about)
         if before and (before["text"], before["holds"]) == (text, holds):
@@ -75,9 +79,34 @@ def require_answers(step_run: StepRun, note: str) -> None:
         if verifying:
             raise Refused(f"{what} not verified yet. Say what you saw, or skip the step with a reason.")
         raise Refused(f"{what} not ticked yet. Tick what holds, or skip the step with a reason.")
+    for about, answer in step_run.observed.items() if verifying else ():
+        if not answer["holds"]:
+            raise Refused(f"“{_expected(step_run, about)}” does not hold: try again, or say what you see now.")
     ran = step_run.runs.filter(status=RunStatus.SUCCEEDED).exists()
     if verifying and not (note or ran or step_run.observed):
         raise Refused("Say what you saw: the value itself, not that it is right.", code="observation")
+
+
+def judge_runs(step_run: StepRun, latest: Mapping[int, CommandRun]) -> bool:
+    """Keep what the commands of a verification printed beside what is expected; False if something does not hold.
+
+    Where only a person can tell nothing is kept. Called in the transaction that ended a command, the walk locked.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for index, command in enumerate(commands_of(step_run)):
+        run = latest.get(index)
+        if run is None or run.waits or not any(item["assertion"] for item in command["expected"]):
+            continue
+        printed = output.beginning(run=run, limit=JUDGED_BYTES)
+        for at, item in enumerate(command["expected"]):
+            verdict = judge(item["assertion"], printed, run.exit_code)
+            if verdict.ok is not None:
+                answer = {"text": verdict.reason[:_LONGEST], "holds": verdict.ok, "by": "", "run": run.pk}
+                found[f"command:{index}:{at}"] = answer
+    if found:
+        step_run.observed = {**step_run.observed, **found}
+        step_run.save(update_fields=["observed"])
+    return all(answer["holds"] for answer in step_run.observed.values())
 
 
 def complete(step_run: StepRun) -> bool:

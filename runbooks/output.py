@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection
 from django.utils.safestring import SafeString, mark_safe
 
 from erpops.sse import Frame, frame
@@ -134,6 +135,19 @@ def text(*, run: CommandRun) -> Iterator[bytes]:
     """The stored bytes in order, for download."""
     for data in OutputChunk.objects.filter(run=run).order_by("seq").values_list("data", flat=True).iterator(200):
         yield bytes(data)
+
+
+_DIGEST = """
+SELECT encode(sha256(coalesce(string_agg(data, ''::bytea ORDER BY seq), ''::bytea)), 'hex')
+FROM runbooks_outputchunk WHERE run_id = %s
+"""
+
+
+def digest(*, run: CommandRun) -> str:
+    """SHA-256 of the stored bytes, the same as that of the downloaded file."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DIGEST, [run.pk])
+        return str(cursor.fetchone()[0])
 
 
 def beginning(*, run: CommandRun, limit: int) -> str:

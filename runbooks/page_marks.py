@@ -1,10 +1,11 @@
-"""What tells a page which of its parts would look different by now. Pure."""
+"""What tells a page which of its parts would look different by now, and what it showed. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
+from runbooks.choices import Risk, RunStatus
 from runbooks.models import StepRun
-from runbooks.step_views import StepView
+from runbooks.step_views import CommandView, StepView
 from runbooks.walk import SETTLED, from_before
 
 
@@ -35,3 +36,16 @@ def tokens(
         asked = command.approval.mark if command.approval else None
         parts[f"act-{command.index}"] = (attempts, seen, command.missing, may_act, asked)
     return {name: sha256(repr(part).encode()).hexdigest()[:8] for name, part in parts.items()}
+
+
+def digest(command: CommandView) -> str:
+    """What a person sees before confirming: the resolved text. A confirmation of another text is refused."""
+    return sha256("".join(piece.text for piece in command.pieces).encode()).hexdigest()[:32]
+
+
+def primary(commands: Iterable[CommandView]) -> int | None:
+    """The command whose button is the step's main one: the first without a success; None if there is none left."""
+    for command in commands:
+        if command.gate != Risk.BLOCKED and (command.latest is None or command.latest.status != RunStatus.SUCCEEDED):
+            return command.index
+    return None

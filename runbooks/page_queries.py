@@ -3,17 +3,27 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Max, QuerySet
 
 from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
-from runbooks import addresses, search, walk
+from runbooks import addresses, search, standing, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, Risk, RunStatus, VersionState
-from runbooks.models import CommandRun, Decision, Execution, Match, OutputChunk, Runbook, StepRun, Version, Wait
+from runbooks.models import (
+    CommandRun,
+    Decision,
+    Execution,
+    OutputChunk,
+    PhaseClock,
+    Runbook,
+    StepRun,
+    Version,
+    Wait,
+)
+from runbooks.standing import Standing
 from runbooks.suggesting import Seen
 
 # How much of earlier outputs is read to find what speaks for a branch: attempts, pieces of each, bytes of a piece.
@@ -30,29 +40,18 @@ class Card:
     steps: int
     commands: int
     risk: str
-    runs: int
-    completed: int
-    last_run_at: datetime | None
+    standing: Standing
     errors: int
 
 
 def cards(runbooks: QuerySet[Runbook], *, limit: int | None = None) -> list[Card]:
-    """The published ones among `runbooks` with their figures; two queries however many there are."""
+    """The published ones among `runbooks` with their figures; three queries however many there are."""
     found = list(runbooks.filter(current__isnull=False).select_related("current")[:limit])
-    figures: dict[int, dict[str, Any]] = {
-        row["version__runbook"]: dict(row)
-        for row in Execution.objects.filter(version__runbook__in=[r.pk for r in found])
-        .values("version__runbook")
-        .annotate(
-            runs=Count("pk"),
-            completed=Count("pk", filter=Q(status=ExecutionStatus.COMPLETED)),
-            last=Max("started_at"),
-        )
-    }
-    return [_card(runbook, figures.get(runbook.pk, {})) for runbook in found]
+    standings = standing.of_runbooks([runbook.pk for runbook in found])
+    return [_card(runbook, standings[runbook.pk]) for runbook in found]
 
 
-def _card(runbook: Runbook, figures: dict[str, Any]) -> Card:
+def _card(runbook: Runbook, figures: Standing) -> Card:
     version = runbook.current
     assert version is not None
     commands = commands_of(version.compiled)
@@ -62,9 +61,7 @@ def _card(runbook: Runbook, figures: dict[str, Any]) -> Card:
         steps=steps_of(version.compiled),
         commands=len(commands),
         risk=highest_risk(command["risk"] for command in commands),
-        runs=figures.get("runs", 0),
-        completed=figures.get("completed", 0),
-        last_run_at=figures.get("last"),
+        standing=figures,
         errors=sum(finding["level"] == "error" for finding in version.findings),
     )
 
@@ -115,14 +112,6 @@ def open_incidents(user: User) -> list[Incident]:
     return list(visible_incidents(user).exclude(status="resolved").select_related("environment")[:30])
 
 
-def suggestions(incident: Incident) -> list[tuple[Match, Card]]:
-    """The matched runbooks of an incident, best first, with their figures."""
-    matches = list(Match.objects.filter(incident=incident).select_related("runbook"))
-    shelf = Runbook.objects.filter(pk__in=[match.runbook_id for match in matches], archived=False)
-    by_id = {card.runbook.pk: card for card in cards(shelf)}
-    return [(match, by_id[match.runbook_id]) for match in matches if match.runbook_id in by_id]
-
-
 def walks(incident: Incident) -> list[Execution]:
     """The executions of an incident, newest first."""
     related = ("version__runbook", "environment", "holder", "started_by", "incident__environment")
@@ -138,6 +127,13 @@ def steps(execution: Execution) -> list[StepRun]:
 def decisions(execution: Execution) -> list[Decision]:
     """What was decided in a walk, the latest first."""
     return list(Decision.objects.filter(execution=execution).select_related("by").order_by("-id"))
+
+
+def clocks(execution: Execution) -> dict[int, PhaseClock]:
+    """The clocks of a walk's phases; nothing is asked where no phase has a budget."""
+    if not any(phase["time_box_s"] for phase in execution.version.compiled["phases"]):
+        return {}
+    return {clock.phase: clock for clock in PhaseClock.objects.filter(execution=execution)}
 
 
 def waits(step: StepRun) -> dict[int, Wait]:
@@ -212,3 +208,18 @@ def seen_before(execution: Execution, runs: Sequence[StepRun], position: int) ->
             )
         )
     return sorted(found, key=lambda seen: seen.position)
+
+
+def facts(incident: Incident) -> dict[str, str]:
+    """What is known of the incident itself that a parameter may ask for by name."""
+    found = {"incident": incident.reference, "incident_id": incident.reference, "severity": incident.severity}
+    found["environment"] = incident.environment.name
+    return found | ({"service": incident.service.name} if incident.service else {})
+
+
+def printed(execution: Execution, *, limit: int = 8) -> list[CommandRun]:
+    """The newest attempt of each command of the walk that printed something and has ended, the newest first."""
+    runs = CommandRun.objects.filter(step_run__execution=execution, output_bytes__gt=0, ended_at__isnull=False)
+    newest = runs.order_by("step_run_id", "command", "-attempt").distinct("step_run_id", "command").values("pk")
+    found = CommandRun.objects.filter(pk__in=newest).select_related("step_run").defer("script", "text")
+    return list(found.order_by("-ended_at")[:limit])

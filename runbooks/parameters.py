@@ -8,8 +8,9 @@ that were approved are the bytes that run, whatever the values are.
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from runbooks import code_places, sql_values, typed_values, value_rules
@@ -101,6 +102,18 @@ def _in_json_string(text: str, start: int, end: int, context: str) -> bool:
     # Elsewhere quotes are common: only what a key stands before, or a list, is JSON.
     opened = re.search(rf"[:\[,]\s*{re.escape(opener)}(?:(?!{re.escape(opener)}).)*$", line)
     return opened is not None and opener in text[end:].partition("\n")[0]
+
+
+def leads_elsewhere(text: str, parameters: Iterable[Mapping[str, Any]], values: Mapping[str, str]) -> str:
+    """The first parameter whose value says to which host a command goes, if it is not the text's own; or nothing."""
+    for parameter in parameters:
+        name = parameter["name"]
+        if values.get(name, parameter.get("default")) == parameter.get("default"):
+            continue
+        places = mark(name, parameter["notation"]).finditer(text)
+        if parameter["type"] in {"host", "ip"} or any(re.search(r"://[^/\s]*$", text[: m.start()]) for m in places):
+            return str(name)
+    return ""
 
 
 _FORMS: dict[str, Callable[[str], str]] = {

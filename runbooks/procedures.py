@@ -9,7 +9,7 @@ from erpops import access
 from erpops.sse import Frame, StateFeed, changed
 from incidents import chronicle
 from runbooks.access import visible_executions, visible_runbooks
-from runbooks.choices import ExecutionStatus
+from runbooks.choices import ExecutionPurpose, ExecutionStatus
 from runbooks.models import Execution, JournalEntry
 from runbooks.page_queries import Card, cards
 
@@ -80,7 +80,8 @@ procedures_feed = StateFeed("procedures", allowed=lambda user: access.can(user, 
 
 def _procedures(user: Any) -> QuerySet[Execution]:
     related = ("version__runbook", "environment", "holder", "started_by")
-    return visible_executions(user).filter(incident=None).select_related(*related)
+    walks = visible_executions(user).filter(incident=None, purpose=ExecutionPurpose.WALK)
+    return walks.select_related(*related)
 
 
 def _schedule(card: Card) -> str:

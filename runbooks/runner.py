@@ -20,11 +20,11 @@ from erpops.failpoints import failpoint
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import approvals, decisions, executions, gate, intent, occupied, output, tasks, units, variables
-from runbooks.choices import TERMINAL_RUNS, RunStatus
+from runbooks import approvals, decisions, executions, gate, intent, occupied, output, starts, tasks, units, variables
+from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.executors import waiting
 from runbooks.intent import Intent
-from runbooks.models import CommandRun, OutputChunk, StepRun
+from runbooks.models import CommandRun, Execution, OutputChunk, StepRun
 from runbooks.parameters import Bound
 from runbooks.refusals import Refused
 
@@ -101,9 +101,31 @@ def request(
         raise
 
 
+def rehearse(*, step_run: StepRun, command: int, by: User, values: Mapping[str, str]) -> CommandRun:
+    """Ask for a reading command of a rehearsal, in the name of `by`. Raises `Refused` like `request`."""
+    starts.require_rehearsing(step_run.execution, by)
+    meant = intent.of(step_run=step_run, command=command, values=values)
+    if meant.compiled["because"]:
+        raise Refused(meant.compiled["because"], code="risk")
+    _require_reading(step_run.execution, meant)
+    intent.require_runnable(meant)
+    with transaction.atomic():
+        return _insert(step_run, command, meant, by=by, given=gate.Confirmation())
+
+
+def _require_reading(execution: Execution, meant: Intent) -> None:
+    if execution.is_rehearsal and meant.compiled["risk"] != Risk.READ:
+        raise Refused("A rehearsal runs only what reads.", code="risk")
+
+
 def stop(*, run: CommandRun, by: User) -> None:
-    """Ask for an attempt to end: what waits ends at once, what runs is told by its supervisor's next look."""
+    """Ask for an attempt to end, as who has the baton."""
     executions.require_baton(run.step_run.execution, by)
+    end_early(run=run, by=by)
+
+
+def end_early(*, run: CommandRun, by: User) -> None:
+    """What waits ends at once, what runs is told by its supervisor's next look. Who may ask is up to the caller."""
     with transaction.atomic():
         reason = f"Stopped by {by.get_username()} before it started."
         if RUN.move(run, to=R.STOPPED, only_from={R.QUEUED}, stop_requested_at=Now(), ended_at=Now(), reason=reason):
@@ -134,6 +156,7 @@ def recheck(run: CommandRun) -> Bound:
     # As they are now: what prepares the start reads from these same instances.
     run.step_run = rows.get(pk=run.step_run_id)
     meant = intent.of(step_run=run.step_run, command=run.command, values=run.values, waits=run.waits)
+    _require_reading(run.step_run.execution, meant)
     same = (meant.digest, meant.bound.script, meant.queue, meant.compiled["risk"])
     if same != (run.digest, run.script, run.queue, run.risk) or not approvals.covers(run):
         raise Refused("What would be executed is not what was confirmed, so nothing was started.", code="digest")
@@ -222,7 +245,7 @@ def flags_of(run: CommandRun) -> set[str]:
 
 
 def _insert(
-    step_run: StepRun, command: int, meant: Intent, *, by: User, given: gate.Confirmation, attempt: int | None
+    step_run: StepRun, command: int, meant: Intent, *, by: User, given: gate.Confirmation, attempt: int | None = None
 ) -> CommandRun:
     compiled, waits = meant.compiled, meant.waits
     touched = meant.touched.names
@@ -231,7 +254,9 @@ def _insert(
     executions.lock(step_run)
     if attempt is not None and (earlier := _asked_before(step_run, command, attempt)) is not None:
         return earlier
-    decisions.begun(step_run, by, reads=compiled["risk"] == "read")
+    # A rehearsal tries every way of several and takes none.
+    if not step_run.execution.is_rehearsal:
+        decisions.begun(step_run, by, reads=compiled["risk"] == "read")
     before = _attempts_before(step_run, command)
     approval = None
     if gate.needs_approval(risk=compiled["risk"], environment=step_run.execution.environment):
@@ -293,6 +318,7 @@ def told_end(run: CommandRun) -> None:
         "text": run.text,
         "reason": run.reason,
         "command": run.command,
+        "output_sha256": output.digest(run=run),
     }
     said = f"`{short(run.text)}` {in_words(run)}"
     executions.tell_step(run.step_run, "command.finished", said, run.requested_by, **data)

@@ -13,6 +13,7 @@ from erpops.secrets import EncryptedField
 
 SHOWN = "•••"
 _MARK = "sealed:"
+_REFERENCE = "the environment's secret "
 _NAME = re.compile(
     r"(?:pass(?:word|wd|phrase|code)|pwd|token|credentials?|(?:api|access|private|secret|encryption|signing)[-_. ]?key|"
     r"(?:client|app|shared|webhook|consumer|signing)[-_. ]?secret)(?:[-_. ]?value)?",
@@ -96,3 +97,24 @@ def restored(values: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, An
 def of(values: Mapping[str, Any]) -> dict[str, str]:
     """Only the secrets among them, opened, by a name that no environment's secret has."""
     return {f"value of {name}": str(value) for name, value in opened(values).items() if value and is_secret(name)}
+
+
+def reference(secret: str) -> str:
+    """The value that stands for a secret of the environment, which only the start of a command looks up."""
+    return _REFERENCE + secret
+
+
+def referred(values: Mapping[str, Any]) -> dict[str, str]:
+    """The secrets of the environment that values refer to, by the name of the parameter."""
+    found = {name: str(value) for name, value in opened(values).items() if is_secret(name)}
+    return {name: text.removeprefix(_REFERENCE) for name, text in found.items() if text.startswith(_REFERENCE)}
+
+
+def looked_up(values: Mapping[str, str], secrets: Mapping[str, str]) -> dict[str, str]:
+    """The values with what they refer to in its place; one that is gone is left out, so that it is asked for."""
+    names = referred(values)
+    return {
+        name: secrets[names[name]] if name in names else value
+        for name, value in values.items()
+        if name not in names or secrets.get(names[name])
+    }

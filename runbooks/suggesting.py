@@ -38,6 +38,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": lambda a, b: a >= b,
     "<=": lambda a, b: a <= b,
 }
+_LEAD = re.compile(r"^expected[^:]{0,20}:\s*", re.IGNORECASE)
 _FULL = 90.0
 
 
@@ -206,7 +207,8 @@ def _unexpected(near: Sequence[Seen]) -> Iterator[Finding]:
     for each in near:
         for item in each.expected:
             if judge(item["assertion"], each.output, each.exit_code).ok is False:
-                yield Finding(f"{each.name} did not print what is expected ({item['text'][:80]}).", None, each.run)
+                wanted = _LEAD.sub("", item["text"])[:80]
+                yield Finding(f"{each.name} did not print what is expected ({wanted}).", None, each.run)
         if each.status in {RunStatus.FAILED, RunStatus.TIMED_OUT}:
             yield Finding(f"{each.name} failed{_exit(each)}.", None, each.run)
 

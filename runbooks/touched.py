@@ -90,7 +90,9 @@ class Touched:
     def listed(self, where: str) -> list[str]:
         """Each thing with its kind, for a person to check."""
         found = [f"{doing.noun} {name}" for doing in self.doings for name in doing.names]
-        return list(dict.fromkeys(found)) or [f"anything in {where}: the text does not say what"]
+        if EVERYTHING in self.names:
+            found.append(f"anything in {where}: the text does not say what")
+        return list(dict.fromkeys(found)) or ["not named in the text"]
 
 
 def of(command: Mapping[str, Any], values: Mapping[str, str]) -> Touched:
@@ -301,7 +303,7 @@ _READERS: dict[str, Callable[[list[str]], Iterator[Doing]]] = {
     **dict.fromkeys(("dropdb", "createdb", "pg_restore", "mysqladmin"), _of_databases),
     **dict.fromkeys(("kill", "pkill", "killall"), _of_processes),
     **dict.fromkeys(("rm", "rmdir", "unlink", "shred"), _of_removal),
-    **dict.fromkeys(("mv", "truncate", "chmod", "chown", "ln"), _of_files),
+    **dict.fromkeys(("mv", "cp", "touch", "mkdir", "truncate", "chmod", "chown", "ln"), _of_files),
     **dict.fromkeys(("curl", "wget"), _of_address),
     "ssh": _of_host,
 }

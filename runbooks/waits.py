@@ -14,11 +14,11 @@ from runbooks.refusals import Refused
 
 def begin(*, step_run: StepRun, wait: int, by: User) -> Wait:
     """Start a wait of the step; one that runs already is answered as it is."""
-    require_baton(step_run.execution, by)
     asked = durations.waits_of(compiled_step(step_run))
     if not 0 <= wait < len(asked):
         raise Refused("This step does not ask for such a wait.")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         if running := running_of(step_run).filter(wait=wait).first():
             return running
@@ -38,11 +38,11 @@ def begin(*, step_run: StepRun, wait: int, by: User) -> Wait:
 
 def end(*, step_run: StepRun, wait: int, reason: str, by: User) -> None:
     """End a wait before its time, with a reason; one that is over stays as it is."""
-    require_baton(step_run.execution, by)
     reason = reason.strip()[:200]
     if not reason:
         raise Refused("Say why the wait ends early: the reason stands in the timeline.", code="confirmation")
     with transaction.atomic():
+        require_baton(step_run.execution, by)
         lock(step_run)
         running = running_of(step_run).filter(wait=wait).first()
         if running is None:

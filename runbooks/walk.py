@@ -7,11 +7,11 @@ same rows always give the same page. One opened step is `runbooks.step_views`.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from runbooks.choices import StepStatus
-from runbooks.models import Execution, StepRun
+from runbooks.models import Execution, PhaseClock, StepRun
 
 PHASES = {
     "immediate": "Immediate",
@@ -53,7 +53,7 @@ class RailStep:
 
 @dataclass(frozen=True)
 class RailPhase:
-    """A phase of the rail with its time budget; the clock runs from its first change to its last."""
+    """A phase of the rail with its time budget; its clock runs from the first look to the last step dealt with."""
 
     name: str
     budget_s: int | None
@@ -102,9 +102,14 @@ def decider_of(compiled: Mapping[str, Any], command: Mapping[str, Any]) -> Decid
 
 def step_of(compiled: Mapping[str, Any], run: StepRun) -> Mapping[str, Any]:
     """The step that `run` walks; the items and the text of a phase without steps make one of their own."""
-    phase = compiled["phases"][run.phase]
-    if run.step < len(phase["steps"]):
-        step: Mapping[str, Any] = phase["steps"][run.step]
+    return step_at(compiled, run.phase, run.step)
+
+
+def step_at(compiled: Mapping[str, Any], phase_index: int, step_index: int) -> Mapping[str, Any]:
+    """The compiled step of a place."""
+    phase = compiled["phases"][phase_index]
+    if step_index < len(phase["steps"]):
+        step: Mapping[str, Any] = phase["steps"][step_index]
         return step
     title = phase["heading"] or PHASES.get(phase["phase"], "Checklist")
     return {"title": title, "items": phase["items"], "prose": phase["prose"]}
@@ -154,8 +159,10 @@ _LABELS = {
 }
 
 
-def rail(execution: Execution, runs: Sequence[StepRun], *, viewed: int, url: str) -> list[RailPhase]:
-    """The phases and their steps. `url` holds `{}` where a step's position goes."""
+def rail(
+    execution: Execution, runs: Sequence[StepRun], *, viewed: int, url: str, clocks: Mapping[int, PhaseClock]
+) -> list[RailPhase]:
+    """The phases and their steps. `url` holds `{}` where a step's position goes; `clocks` are those of the phases."""
     compiled = execution.version.compiled
     phases: list[RailPhase] = []
     old = from_before(runs)
@@ -164,17 +171,15 @@ def rail(execution: Execution, runs: Sequence[StepRun], *, viewed: int, url: str
         if not own:
             continue
         steps = [_rail_step(compiled, run, viewed=viewed, url=url, old=run.position in old) for run in own]
-        changed = [run.changed_at for run in own if run.changed_at]
-        if own[0].position == 0:
-            changed.append(execution.started_at)
-        done = all(run.status in SETTLED for run in own)
+        clock = clocks.get(index)
         name = PHASES.get(phase["phase"], "") if phase["phase"] != "other" else phase["heading"] or "Steps"
         phases.append(
             RailPhase(
                 name=name,
                 budget_s=phase["time_box_s"],
-                started_at=min(changed, default=None),
-                ended_at=max(changed, default=None) if done else None,
+                # What a clock stood still for does not count.
+                started_at=clock.due_at - timedelta(seconds=phase["time_box_s"]) if clock else None,
+                ended_at=clock.ended_at if clock else None,
                 steps=steps,
             )
         )

@@ -35,6 +35,14 @@ class Clock:
             )
 
 
+def in_this_transaction() -> Clock:
+    """A movable clock for a test that commits nothing: it goes with the transaction of the test."""
+    with connection.cursor() as cursor:
+        cursor.execute(_INSTALL)
+        cursor.execute(f"SET LOCAL search_path = {_PATH}")
+    return Clock()
+
+
 @pytest.fixture
 def clock(transactional_db: Any) -> Iterator[Clock]:
     """A movable clock that starts at the real time."""

@@ -1,5 +1,6 @@
 """What went wrong on the way to a target, and what a person does next, in words."""
 
+import re
 import socket
 import ssl
 
@@ -26,7 +27,10 @@ def report(error: BaseException, *, where: str) -> Report:
             return Report(False, f"{where} is not there.", "Is the engine running on this machine, under that path?")
         if isinstance(cause, PermissionError) or "permission denied" in text:
             return Report(False, f"This console may not open {where}.", "Add its user to the group that owns it.")
-    if any("timed out" in str(cause).lower() or isinstance(cause, TimeoutError) for cause in _causes(error)):
+    if any(
+        re.search("timed out|timeout expired", str(cause).lower()) or isinstance(cause, TimeoutError)
+        for cause in _causes(error)
+    ):
         return Report(False, f"{where} does not answer.", SILENT)
     lines = str(error).strip().splitlines()
     return Report(False, f"{where} could not be asked: {(lines or [type(error).__name__])[0][:200]}", REFUSED)

@@ -37,7 +37,7 @@ class EnvironmentForm(forms.Form):
     is_production = forms.BooleanField(
         label="This is production",
         required=False,
-        help_text="Commands that disturb users ask for a reason and the typed name here.",
+        help_text="Here commands that disturb users ask for a reason, and what destroys for another lead's approval.",
         widget=forms.CheckboxInput(_CHECK),
     )
     restricted = forms.BooleanField(

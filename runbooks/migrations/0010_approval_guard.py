@@ -24,14 +24,14 @@ CREATE FUNCTION runbooks_approvers() RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT count(*) FROM auth_user person WHERE runbooks_may_approve(person.id)
 $$;
 
-CREATE FUNCTION runbooks_authors(step bigint) RETURNS bigint[] LANGUAGE sql STABLE AS $$
+CREATE FUNCTION runbooks_authors(asked_in bigint) RETURNS bigint[] LANGUAGE sql STABLE AS $$
     -- Whoever wrote or published this text, in whichever version it stands.
     SELECT coalesce(array_agg(DISTINCT person), '{}') FROM runbooks_steprun here
     JOIN runbooks_execution walk ON walk.id = here.execution_id
     JOIN runbooks_version walked ON walked.id = walk.version_id
     JOIN runbooks_version same ON same.runbook_id = walked.runbook_id AND same.sha256 = walked.sha256
     CROSS JOIN LATERAL unnest(ARRAY[same.created_by_id, same.reviewed_by_id]) AS person
-    WHERE here.id = step AND person IS NOT NULL
+    WHERE here.id = asked_in AND person IS NOT NULL
 $$;
 
 CREATE FUNCTION runbooks_refuse(reason text) RETURNS void LANGUAGE plpgsql AS $$

@@ -4,6 +4,7 @@ from runbooks.models.approval import Approval
 from runbooks.models.document import Match, Matching, Runbook, Version
 from runbooks.models.execution import CommandRun, Execution, JournalEntry, OutputChunk, StepRun
 from runbooks.models.importing import ErrorCode, Import, ImportedItem, ImportFile
+from runbooks.models.rehearsal import Rehearsal, RehearsalPlan, RehearsalResult
 from runbooks.models.walk import Decision, PhaseClock, Wait
 
 __all__ = [
@@ -20,6 +21,9 @@ __all__ = [
     "Matching",
     "OutputChunk",
     "PhaseClock",
+    "Rehearsal",
+    "RehearsalPlan",
+    "RehearsalResult",
     "Runbook",
     "StepRun",
     "Version",

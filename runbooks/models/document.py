@@ -92,10 +92,14 @@ class Match(models.Model):
 
 
 class Matching(models.Model):
-    """That the runbooks for an incident were looked for, when, and over how many alerts."""
+    """That the runbooks for an incident were looked for, when, over how many alerts and on which `basis`.
+
+    The basis is a digest of what the incident itself says: its title, severity, service and environment.
+    """
 
     incident = models.OneToOneField("incidents.Incident", models.CASCADE, related_name="matching")
     alerts = models.PositiveIntegerField(default=0)
+    basis = models.CharField(max_length=32, blank=True, default="")
     at = models.DateTimeField()
 
     def __str__(self) -> str:

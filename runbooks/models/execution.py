@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from erpops.claims import Claimable
-from runbooks.choices import ExecutionStatus, Risk, RunStatus, StepStatus
+from runbooks.choices import ExecutionPurpose, ExecutionStatus, Risk, RunStatus, StepStatus
 from runbooks.secret_values import ValuesField
 
 
@@ -16,16 +16,19 @@ class Execution(models.Model):
     """One walk through one frozen version, usually for an incident.
 
     `holder` has the baton: only they run commands, others read along. `position` is the step that
-    the holder looks at. `values` are the parameters' values, one per name for the whole walk. Without an
-    incident it is a procedure, whose acts stand in its own journal; `event_seq` is the latest entry's number.
-    `parent` is the step of another walk that referred to this runbook.
+    the holder looks at. `values` are the parameters' values, one per name for the whole walk, `origins` where
+    each was taken from (`runbooks.answers`). Without an incident it is a procedure, whose acts stand in its own
+    journal; `event_seq` is the latest entry's number. A rehearsal is held by nobody: the engine carries it out in
+    the name of who started it. `parent` is the step of another walk that referred to this runbook.
     """
 
     version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
     incident = models.ForeignKey("incidents.Incident", models.CASCADE, null=True, blank=True, related_name="executions")
     environment = models.ForeignKey("incidents.Environment", models.PROTECT, related_name="+")
+    purpose = models.CharField(max_length=10, choices=ExecutionPurpose, default=ExecutionPurpose.WALK)
     status = models.CharField(max_length=10, choices=ExecutionStatus, default=ExecutionStatus.ACTIVE)
     values = ValuesField(default=dict)
+    origins = models.JSONField(default=dict)
     position = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
@@ -43,15 +46,27 @@ class Execution(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["environment", "version"],
-                condition=Q(status="active", incident=None),
+                condition=Q(status="active", incident=None, purpose="walk"),
                 name="one_active_procedure",
+            ),
+            models.UniqueConstraint(
+                fields=["environment", "version"],
+                condition=Q(status="active", purpose="rehearsal"),
+                name="one_active_rehearsal",
             ),
         ]
 
     @property
     def reference(self) -> str:
-        """What people call it: the incident that it is for, or the procedure itself."""
-        return self.incident.reference if self.incident else f"PROC-{self.pk}"
+        """What people call it: the incident that it is for, or the procedure or rehearsal itself."""
+        if self.incident:
+            return self.incident.reference
+        return f"{'REH' if self.is_rehearsal else 'PROC'}-{self.pk}"
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """True if it only reads, in nobody's hands."""
+        return self.purpose == ExecutionPurpose.REHEARSAL
 
     @property
     def topic(self) -> str:

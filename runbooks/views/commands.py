@@ -9,11 +9,11 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access
 from erpops.htmx import HtmxRequest
 from incidents.views.answers import sheet
-from runbooks import approvals, consequences, gate, intent, runner, step_views, touched
+from runbooks import approvals, consequences, gate, intent, page_marks, runner, touched
 from runbooks.choices import Risk
 from runbooks.refusals import Refused
 from runbooks.views import walking
-from runbooks.views.steps import chosen
+from runbooks.views.steps import adopt, chosen
 from runbooks.views.walking import REFUSALS, Walk, act_on
 
 
@@ -36,9 +36,10 @@ def run(request: HtmxRequest, execution: int, position: int, command: int, numbe
     """Ask for one attempt. A second click finds the first one's attempt."""
     opened = _opened(request, number, execution, position, command)
     asked = opened.step.commands[command]
-    if asked.gate != Risk.READ and request.POST.get("shown") != step_views.digest(asked):
+    if asked.gate != Risk.READ and request.POST.get("shown") != page_marks.digest(asked):
         return _again(request, opened, command, _CHANGED)
     try:
+        adopt(opened, chosen(opened))
         runner.request(
             step_run=opened.step.run,
             command=command,
@@ -59,10 +60,11 @@ def ask(request: HtmxRequest, execution: int, position: int, command: int, numbe
     """Ask another lead to approve exactly this."""
     opened = _opened(request, number, execution, position, command)
     asked = opened.step.commands[command]
-    if request.POST.get("shown") != step_views.digest(asked):
+    if request.POST.get("shown") != page_marks.digest(asked):
         return _again(request, opened, command, _CHANGED)
     given = gate.confirmation_of(_confirmation(request, asked.gate))
     try:
+        adopt(opened, chosen(opened))
         approvals.ask(step_run=opened.step.run, command=command, by=request.user, given=given, values=chosen(opened))
     except REFUSALS as error:
         return _again(request, opened, command, str(error))
@@ -123,7 +125,7 @@ def question(opened: Walk, index: int) -> dict[str, Any]:
     acts_on = touched.of(compiled, chosen(opened))
     return walking.context(opened) | {
         "command": asked,
-        "shown": step_views.digest(asked),
+        "shown": page_marks.digest(asked),
         "facts": consequences.of(opened.execution, opened.runs, opened.position, risk=asked.risk, touched=acts_on),
         "reasons": gate.REASONS,
         "approval": asked.approval,

@@ -1,5 +1,6 @@
 """The library: finding a runbook, reading it, its versions, and importing documents."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,29 +16,40 @@ from erpops.transitions import IllegalMove
 from incidents import markdown
 from incidents.access import may_operate, visible_environments
 from incidents.views.answers import working_on
-from runbooks import executions, library, page_queries, search, walk
+from runbooks import executions, library, page_queries, search, standing, walk
 from runbooks.access import get_runbook_for, get_version_for, visible_runbooks
 from runbooks.models import Version
+from runbooks.page_queries import Card
 from runbooks.refusals import Refused
 from runbooks.resolved import marked, pieces
+from runbooks.standing import StepStanding
 
 RISKS = ("read", "change", "disrupt", "destroy", "blocked")
+# What may stand against trusting a runbook, by its name in the address.
+DOUBTS: dict[str, tuple[str, Callable[[Card], bool]]] = {
+    "stale": ("Unverified for long", lambda card: card.standing.stale),
+    "failing": ("Rehearsal failed", lambda card: bool(card.standing.rehearsed and card.standing.rehearsed.failed)),
+    "unrehearsed": ("Never rehearsed", lambda card: card.standing.rehearsed is None),
+}
 
 
 @require_GET
 @access.needs("see_console")
 def index(request: HtmxRequest) -> HttpResponse:
-    """The shelf, searched by `q` and narrowed by `alert` and `kind`."""
-    asked, alert, kind = (request.GET.get(name, "").strip()[:200] for name in ("q", "alert", "kind"))
+    """The shelf, searched by `q` and narrowed by `alert`, `kind` and what there is to trust."""
+    asked, alert, kind, trust = (request.GET.get(name, "").strip()[:200] for name in ("q", "alert", "kind", "trust"))
     shelf = page_queries.find(visible_runbooks(request.user), text=asked, alert=alert)
     found = page_queries.cards(shelf)
     kinds = sorted({card.runbook.kind for card in found})
+    narrowed = [card for card in found if not kind or card.runbook.kind == kind]
     context = {
         "asked": asked,
         "alert": alert,
         "kind": kind,
         "kinds": kinds,
-        "cards": [card for card in found if not kind or card.runbook.kind == kind],
+        "trust": trust,
+        "doubts": [(name, label, sum(map(doubted, narrowed))) for name, (label, doubted) in DOUBTS.items()],
+        "cards": [card for card in narrowed if trust not in DOUBTS or DOUBTS[trust][1](card)],
         "codes": search.codes(asked),
         "may_import": access.can(request.user, "publish_runbooks"),
         "tab": "all",
@@ -73,7 +85,7 @@ def _read(request: HtmxRequest, version: Version, *, source: bool = False) -> Ht
         "current": runbook.current_id == version.pk,
         "versions": page_queries.versions(runbook),
         "card": next(iter(page_queries.cards(visible_runbooks(request.user).filter(pk=runbook.pk))), None),
-        "phases": reading(version.compiled),
+        "phases": reading(version.compiled, standing.of_steps(runbook.pk)),
         "prose": [markdown.render(item["text"]) for item in version.compiled["prose"]],
         "risks": _tally(commands),
         "source": version.text.splitlines() if source else None,
@@ -143,6 +155,7 @@ class ReadStep:
     prose: list[SafeString]
     blocks: list[dict[str, Any]]
     commands: list[dict[str, Any]]
+    standing: StepStanding | None
 
 
 @dataclass(frozen=True)
@@ -156,14 +169,14 @@ class ReadPhase:
     steps: list[ReadStep]
 
 
-def reading(compiled: dict[str, Any]) -> list[ReadPhase]:
-    """The phases of a compiled runbook with its steps numbered as an execution numbers them."""
+def reading(compiled: dict[str, Any], stood: Mapping[tuple[str, str], StepStanding] | None = None) -> list[ReadPhase]:
+    """The phases of a compiled runbook with its steps numbered as an execution numbers them, and how each has stood."""
     phases, number = [], 0
     for phase in compiled["phases"]:
         steps = []
         for step in phase["steps"]:
             number += 1
-            steps.append(_read_step(step, number))
+            steps.append(_read_step(step, number, (stood or {}).get((phase["phase"], step["title"]))))
         if not phase["steps"] and phase["items"]:
             number += 1
         phases.append(
@@ -178,7 +191,7 @@ def reading(compiled: dict[str, Any]) -> list[ReadPhase]:
     return phases
 
 
-def _read_step(step: dict[str, Any], number: int) -> ReadStep:
+def _read_step(step: dict[str, Any], number: int, stood: StepStanding | None) -> ReadStep:
     commands = [
         command | {"html": marked(pieces(command["text"], command["parameters"], {}), reading=True)}
         for command in step["commands"]
@@ -192,4 +205,5 @@ def _read_step(step: dict[str, Any], number: int) -> ReadStep:
         prose=[markdown.render(item["text"]) for item in walk.prose_of(step)],
         blocks=step["blocks"],
         commands=commands,
+        standing=stood,
     )

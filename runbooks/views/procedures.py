@@ -55,6 +55,8 @@ def room(request: HtmxRequest, execution: int) -> HttpResponse:
     """The procedure, opened where its holder stands."""
     opened = fetch(request, None, execution)
     opened.position = opened.execution.position
+    if opened.execution.is_rehearsal:
+        return redirect("rehearsal", execution)
     return render_procedure(request, opened)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -13,7 +14,7 @@ from incidents.access import get_incident_for, may_operate
 from incidents.models import Incident
 from incidents.views import room as incident_room
 from incidents.views.answers import refused, sheet, working_on
-from runbooks import addresses, executions, page_queries
+from runbooks import addresses, beginning, executions, looking, page_queries, suggested
 from runbooks.access import visible_runbooks
 from runbooks.choices import ExecutionStatus
 from runbooks.models import Execution
@@ -48,10 +49,13 @@ def _open(request: HttpRequest, execution: Execution, position: int | None) -> W
 def _finder(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     """Matches, or what a search finds; `asked` is what was searched for."""
     asked = request.GET.get("q", "").strip()[:200]
-    suggestions = page_queries.suggestions(incident)
-    shelf = page_queries.find(visible_runbooks(request.user), text=asked) if asked else None
+    suggestions = suggested.of(incident)
+    visible = visible_runbooks(request.user)
+    shelf = page_queries.find(visible, text=asked) if asked else None
     return {
         "suggestions": suggestions,
+        "mark": suggested.mark(suggestions),
+        "diagnostics": [] if suggestions else suggested.diagnostics(visible, incident),
         "asked": asked,
         "found": page_queries.cards(shelf, limit=FOUND) if shelf is not None else [],
         "may_start": incident.is_open and may_operate(request.user, incident.environment),
@@ -65,9 +69,18 @@ def finder(request: HtmxRequest, number: int) -> HttpResponse:
     incident = get_incident_for(request.user, number)
     if not request.htmx:
         return incident_room.render_room(request, incident)
+    if known := request.GET.get("mark"):
+        return _news(request, incident, known)
     walks = page_queries.walks(incident)
     context = {"incident": incident, "others": walks, **_finder(request, incident)}
     return render(request, "runbooks/room/_finder.html", context)
+
+
+def _news(request: HtmxRequest, incident: Incident, known: str) -> HttpResponse:
+    """Whether other runbooks match by now than the page shows: said in a line, so that nothing moves by itself."""
+    mark = suggested.mark(suggested.of(incident))
+    context = {"incident": incident, "mark": known, "changed": mark != known}
+    return render(request, "runbooks/room/_finder_news.html", context)
 
 
 @require_POST
@@ -89,11 +102,55 @@ def start(request: HtmxRequest, number: int, slug: str) -> HttpResponse:
     return walking.whole(request, opened, moved=True)
 
 
+@require_POST
+@access.needs("run_commands")
+def begin(request: HtmxRequest, number: int) -> HttpResponse:
+    """Acknowledge and start the runbook that matches, with one click; twice is once."""
+    incident = working_on(request, number)
+    room = reverse("room", args=[number])
+    try:
+        execution = beginning.begin(incident=incident, by=request.user)
+    except REFUSALS as error:
+        messages.error(request, str(error))
+        to = room
+    else:
+        to = addresses.of_walk(execution, "walk_step", position=execution.position)
+    return HttpResponse(status=204, headers={"HX-Redirect": to}) if request.htmx else redirect(to)
+
+
+@require_POST
+@access.needs("run_commands")
+def look(request: HtmxRequest, number: int) -> HttpResponse:
+    """Run a typed line that only reads, without a runbook."""
+    incident = working_on(request, number)
+    line = request.POST.get("line", "")
+    room = reverse("room", args=[number])
+    if not incident.is_open:
+        return refused(request, f"{incident.reference} is resolved. Reopen it to look at something.", room)
+    try:
+        run = looking.look(incident=incident, line=line, by=request.user)
+    except REFUSALS as error:
+        return _not_looked(request, incident, line, str(error))
+    return walking.whole(request, _open(request, run.step_run.execution, 0), moved=True)
+
+
+def _not_looked(request: HtmxRequest, incident: Incident, line: str, problem: str) -> HttpResponse:
+    """The finder with the line as it was typed, and why it did not run."""
+    if not request.htmx:
+        messages.error(request, problem)
+        return redirect(reverse("walk_finder", args=[incident.pk]) + "?runbooks=1")
+    walks = page_queries.walks(incident)
+    context = {"incident": incident, "others": walks, "line": line, "problem": problem, **_finder(request, incident)}
+    return render(request, "runbooks/room/_finder.html", context, status=422)
+
+
 @require_GET
 @access.needs("see_console")
 def step(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
     """A step: the fragment for htmx, the room opened at it otherwise."""
     opened = fetch(request, number, execution, position)
+    if opened.execution.is_rehearsal:
+        return redirect("rehearsal", execution)
     if not request.htmx:
         return _around(request, opened)
     response = render(request, "runbooks/room/_walk.html", walking.context(opened))

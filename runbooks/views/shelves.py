@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from erpops import access
 from erpops.htmx import HtmxRequest
-from runbooks import exporting, gaps, page_queries
+from runbooks import comparing, exporting, gaps, page_queries, platforms
 from runbooks.access import get_runbook_for, visible_runbooks
 
 
@@ -26,6 +26,28 @@ def conflicts(request: HtmxRequest) -> HttpResponse:
     """Several runbooks for one alert, and what they say differently."""
     found = gaps.conflicts(visible_runbooks(request.user))
     return render(request, "runbooks/library/conflicts.html", {"conflicts": found, "tab": "conflicts"})
+
+
+@require_GET
+@access.needs("see_console")
+def compare(request: HtmxRequest, left: str, right: str) -> HttpResponse:
+    """Two published runbooks beside each other."""
+    pair = [get_runbook_for(request.user, slug) for slug in (left, right)]
+    shelf = visible_runbooks(request.user).filter(slug__in=[left, right])
+    found = {card.runbook.pk: card for card in page_queries.cards(shelf)}
+    if len(found) != 2:
+        raise Http404("Only two published runbooks can be compared.")
+    sides = [found[runbook.pk] for runbook in pair]
+    one, other = (card.runbook.current.compiled for card in sides if card.runbook.current)
+    context = {
+        "sides": sides,
+        "both": sorted(set(one["alerts"]) & set(other["alerts"])),
+        "platforms": [", ".join(sorted(platforms.of_compiled(compiled))) or "any place" for compiled in (one, other)],
+        "rows": comparing.rows(one, other),
+        "differ_at": comparing.first_difference(one, other),
+        "sayings": gaps.sayings(pair),
+    }
+    return render(request, "runbooks/library/compare.html", context)
 
 
 @access.needs("see_console")

@@ -1,5 +1,6 @@
 """Acts on a step as a whole: values, done, skipped, a pasted result."""
 
+from collections.abc import Mapping
 from typing import cast
 
 from django.forms import Form
@@ -8,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from erpops import access
 from erpops.htmx import HtmxRequest
-from runbooks import executions, observing, parameters, runner
+from runbooks import answers, executions, observing, parameters, runner
 from runbooks.choices import RunStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.forms import PasteForm, SkipForm
@@ -29,7 +30,27 @@ def values(request: HtmxRequest, execution: int, position: int, number: int | No
         if not request.htmx:
             opened.refused = " ".join(f"{name}: {sentence}" for name, sentence in wrong.items())
         return walking.whole(request, opened, status=422)
-    return settle(request, opened, executions.set_values, execution=opened.execution, values=typed, stay=True)
+    try:
+        adopt(opened, typed)
+    except REFUSALS as error:
+        return walking.whole(request, walking.refused(opened, error), status=409)
+    known = {answer.name: answer.value for answer in opened.step.parameters}
+    changed = {name: value for name, value in typed.items() if value != known[name]}
+    origin = {"from": "given", "step": position}
+    return settle(
+        request, opened, executions.set_values, execution=opened.execution, values=changed, origin=origin, stay=True
+    )
+
+
+def adopt(opened: Walk, values: Mapping[str, str]) -> None:
+    """Keep what an alert or the environment filled in and is used now: from here on it is the walk's one value."""
+    for source in answers.PASSING:
+        found = {
+            a.name: a.value for a in opened.step.parameters if a.source == source and values.get(a.name) == a.value
+        }
+        if found:
+            origin = {"from": source, "step": opened.position}
+            executions.set_values(execution=opened.execution, values=found, by=opened.user, origin=origin)
 
 
 def _asked(opened: Walk) -> list[str]:
@@ -103,6 +124,7 @@ def reads(request: HtmxRequest, execution: int, position: int, number: int | Non
         return walking.chained(request, opened, None)
     following = batch[0].index
     try:
+        adopt(opened, chosen(opened))
         runner.request(step_run=opened.step.run, command=following, by=request.user, values=chosen(opened))
     except REFUSALS as error:
         return walking.chained(request, walking.refused(opened, error, at=following), None)

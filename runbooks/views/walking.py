@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.http import urlencode
 
 from erpops.access import NotAllowed
 from erpops.transitions import IllegalMove
@@ -18,17 +19,22 @@ from runbooks import access as runbook_access
 from runbooks import (
     addresses,
     approval_views,
+    command_views,
     crossings,
+    executions,
     needed,
     observing,
     output,
     page_marks,
     page_queries,
+    pickers,
     runner,
+    standing,
     step_views,
     variables,
     walk,
 )
+from runbooks.answers import Answer, Known
 from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
@@ -36,8 +42,6 @@ from runbooks.refusals import Refused
 from runbooks.views.turning import Turns
 from runbooks.views.viewer import Viewer, viewer
 
-# How much of an output is compared with what was expected.
-JUDGED_BYTES = 65_536
 _ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED}
 # Every way in which the writers refuse an act with a sentence for a person.
 REFUSALS = (Refused, IllegalMove, NotAllowed)
@@ -47,9 +51,11 @@ REFUSALS = (Refused, IllegalMove, NotAllowed)
 class ValueRow:
     """A field of the values form."""
 
-    answer: step_views.Answer
+    answer: Answer
     value: str
     wrong: str
+    # Where it can be picked from; empty if there is nothing to pick it from.
+    pick_url: str = ""
 
     @property
     def number(self) -> bool:
@@ -74,7 +80,7 @@ class Shown:
         )
 
 
-def unread(step: step_views.StepView) -> list[step_views.CommandView]:
+def unread(step: step_views.StepView) -> list[command_views.CommandView]:
     """The reading commands at the front of a step that have not succeeded yet."""
     return [c for c in step.reads if c.latest is None or c.latest.status != RunStatus.SUCCEEDED]
 
@@ -101,21 +107,21 @@ class Walk:
         return page_queries.steps(self.execution)
 
     @cached_property
-    def surroundings(self) -> tuple[variables.Variables, dict[str, str], frozenset[str] | None]:
-        """What no act on the walk changes: what its environment gives, the alerts' labels, the workers' programs."""
+    def surroundings(self) -> tuple[variables.Variables, Known, frozenset[str] | None]:
+        """What no act on the walk changes: what its environment gives, what is known, the workers' programs."""
         environment = self.execution.environment
-        labels = page_queries.alert_labels(self.incident) if self.incident else {}
-        return variables.of(environment), labels, needed.programs_there(runner.queue_of(environment))
+        given = variables.of(environment)
+        return given, known_in(self.execution, given), needed.programs_there(runner.queue_of(environment))
 
     @cached_property
     def step(self) -> step_views.StepView:
-        given, labels, there = self.surroundings
+        given, known, there = self.surroundings
         return step_views.step_view(
             self.execution,
             self.runs,
             position=self.position,
             attempts=page_queries.attempts(self.runs[self.position]),
-            labels=labels,
+            known=known,
             provided=frozenset(given.values),
             targets=frozenset(given.places),
             runnable=frozenset(executors),
@@ -134,37 +140,50 @@ class Walk:
     @cached_property
     def rail(self) -> list[walk.RailPhase]:
         pattern = addresses.of_walk(self.execution, "walk_step", position=987654321)
-        return walk.rail(self.execution, self.runs, viewed=self.position, url=pattern.replace("987654321", "{}"))
+        return walk.rail(
+            self.execution,
+            self.runs,
+            viewed=self.position,
+            url=pattern.replace("987654321", "{}"),
+            clocks=page_queries.clocks(self.execution),
+        )
 
     @cached_property
-    def commands(self) -> list[step_views.CommandView]:
+    def commands(self) -> list[command_views.CommandView]:
         """The step's commands, each with the output of its latest attempt."""
         return [
             replace(
                 command,
                 viewer=self._viewer(command.latest),
                 expected=self._judged(command),
+                typical=self._typical.get(command.text),
                 changed=self.changed[f"act-{command.index}"] or self.refused_at == command.index,
             )
             for command in self.step.commands
         ]
 
-    def _judged(self, command: step_views.CommandView) -> list[step_views.Expectation]:
+    @cached_property
+    def _typical(self) -> dict[str, standing.Typical]:
+        return standing.of_commands(self.execution.version.runbook_id, [command.text for command in self.step.commands])
+
+    def _judged(self, command: command_views.CommandView) -> list[command_views.Expectation]:
         """The expectations, judged once the latest attempt has ended by itself."""
         run = command.latest
         if run is None or run.status not in _ENDED or not any(item.assertion for item in command.expected):
             return command.expected
         if run.waits:
             return step_views.waited(command.expected, run.status == RunStatus.SUCCEEDED)
-        return step_views.judged(command.expected, output.beginning(run=run, limit=JUDGED_BYTES), run.exit_code)
+        return step_views.judged(
+            command.expected, output.beginning(run=run, limit=observing.JUDGED_BYTES), run.exit_code
+        )
 
     @property
-    def own_commands(self) -> list[step_views.CommandView]:
+    def own_commands(self) -> list[command_views.CommandView]:
         """The commands that belong to the step itself, not to an item of its list."""
         return [command for command in self.commands if command.item is None]
 
     @property
-    def items(self) -> list[step_views.ItemView]:
+    def items(self) -> list[command_views.ItemView]:
         """The step's list, each item with its commands."""
         return [
             replace(item, commands=[command for command in self.commands if command.item == item.index])
@@ -172,7 +191,7 @@ class Walk:
         ]
 
     @property
-    def changed_items(self) -> list[step_views.ItemView]:
+    def changed_items(self) -> list[command_views.ItemView]:
         """The items that look different from what the page shows."""
         return [item for item in self.step.items if self.changed[f"item-{item.index}"]]
 
@@ -210,7 +229,7 @@ class Walk:
 
     @property
     def primary(self) -> int | None:
-        return step_views.primary(self.step.commands)
+        return page_marks.primary(self.step.commands)
 
     @property
     def open_steps(self) -> list[int]:
@@ -296,14 +315,46 @@ class Walk:
     def value_rows(self) -> list[ValueRow]:
         """The parameters of the step with what was just typed and what is wrong with it."""
         return [
-            ValueRow(answer, self.typed.get(answer.name, answer.value), self.wrong.get(answer.name, ""))
+            ValueRow(
+                answer,
+                self.typed.get(answer.name, answer.value),
+                self.wrong.get(answer.name, ""),
+                self._pick_url(answer),
+            )
             for answer in self.step.parameters
         ]
+
+    def _pick_url(self, answer: Answer) -> str:
+        asking = " ".join(command.text for command in self.step.commands)
+        if not pickers.lists_for({"name": answer.name, "type": answer.type}, asking) and not self._printed:
+            return ""
+        where = addresses.of_walk(self.execution, "step_pick", position=self.position)
+        return f"{where}?{urlencode({'name': answer.name})}"
+
+    @cached_property
+    def _printed(self) -> bool:
+        return bool(page_queries.printed(self.execution, limit=1))
+
+    @cached_property
+    def takes_values(self) -> bool:
+        """Whether any command of the walk asks for a value, which an output could give."""
+        return bool(executions.parameters_of(self.execution))
 
     @property
     def unread(self) -> int:
         """How many commands "Run all reads" would still run."""
         return len(unread(self.step))
+
+
+def known_in(execution: Execution, given: variables.Variables) -> Known:
+    """What may fill a parameter of the walk that nobody has given."""
+    incident = execution.incident
+    return Known(
+        labels=page_queries.alert_labels(incident) if incident else {},
+        incident=page_queries.facts(incident) if incident else {},
+        variables=given.values,
+        hidden=frozenset(secret for secret in given.secrets.values() if secret),
+    )
 
 
 def fetch(request: HttpRequest, number: int | None, execution: int, position: int = 0) -> Walk:
@@ -396,7 +447,7 @@ def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
 
 def again(opened: Walk, position: int | None = None) -> Walk:
     """The execution read anew after an act, opened at `position`."""
-    opened.execution.refresh_from_db(fields=["status", "holder", "values", "position", "ended_at"])
+    opened.execution.refresh_from_db(fields=["status", "holder", "values", "origins", "position", "ended_at"])
     fresh = Walk(
         user=opened.user,
         execution=opened.execution,

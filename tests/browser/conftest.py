@@ -43,7 +43,8 @@ def console() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def shared_console() -> Iterator[Stack]:
     """One console for every module that does not mind what others left on it."""
-    with Stack(environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org"}) as stack:
+    served = {"ERPOPS_QUEUES": "env.self,env.payments,checks"}
+    with Stack(environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org", **served}) as stack:
         yield stack
 
 

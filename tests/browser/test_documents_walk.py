@@ -95,11 +95,14 @@ def walk(page: Page, slug: str, kind: str) -> Told:
         _look_at_commands(page, told, may_run=position == 0)
         _settle(page, told, position)
     page.goto(f"{first}step/{total - 1}/")
-    complete = page.locator("#walk-complete")
-    complete.scroll_into_view_if_needed()
+    page.locator("#walk-complete").click()
+    sheet = page.locator("#sheet-body")
+    expect(sheet.get_by_role("button", name="Complete the runbook")).to_be_visible()
+    if (note := sheet.locator("#complete-note")).count():
+        note.fill("the rest is for tomorrow")
     # It ignores input for a moment after it came into view.
     page.wait_for_timeout(1000)
-    complete.click()
+    sheet.get_by_role("button", name="Complete the runbook").click()
     expect(page.locator(".walk-summary")).to_contain_text("Completed")
     return told
 
@@ -137,20 +140,30 @@ def _reads(command: Locator) -> bool:
 
 
 def _settle(page: Page, told: Told, position: int) -> None:
-    """Tick every item, decide a branch (every second one is left out), say that it is done."""
+    """Decide a fork (every second one is left out), tick every item, say what was seen, say that it is done."""
+    if (decide := page.locator("#fork-decide")).count():
+        page.locator(f'input[name=choice][value="{"none" if position % 2 else position}"]').check()
+        decide.click()
+        _quiet(page)
+        told.left_out += position % 2
     while (tick := page.locator('button.tick[aria-checked="false"]')).count():
         before = tick.count()
         tick.first.click()
         expect(page.locator('button.tick[aria-checked="false"]')).to_have_count(before - 1)
         told.ticks += 1
-    refuse = page.get_by_role("button", name="It does not apply")
-    done = page.locator("#step-done")
-    if refuse.count() and position % 2:
-        refuse.click()
-        told.left_out += 1
-    elif done.count():
+    while (answer := page.locator(".walk-item-row .observe")).count():
+        before = answer.count()
+        answer.first.get_by_label("What did you see?").fill("as it should be")
+        answer.first.get_by_role("button", name="It holds").click()
+        expect(page.locator(".walk-item-row .observe")).to_have_count(before - 1)
+        told.ticks += 1
+    if (done := page.locator("#step-done")).count():
         page.locator("#done-note").fill("seen")
         done.click()
         told.taken += 1
+    _quiet(page)
+
+
+def _quiet(page: Page) -> None:
     page.wait_for_load_state()
     page.wait_for_function("() => !document.querySelector('.htmx-request')")

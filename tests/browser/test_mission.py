@@ -100,7 +100,7 @@ def test_a_drill_from_its_alert_to_the_published_post_mortem(page: Page, console
     page.get_by_role("button", name="Start a drill").first.click()
     page.wait_for_url(re.compile(r"/i/\d+/"))
     room = page.url
-    page.get_by_role("button", name="Acknowledge").first.click()
+    page.get_by_role("button", name="Acknowledge", exact=True).first.click()
     expect(page.get_by_role("button", name="Acknowledge")).to_have_count(0)
     page.locator("main").get_by_role("button", name="Start").first.click()
     walk_the_drill(page)

@@ -48,7 +48,7 @@ def test_two_people_work_one_incident(desks: tuple[Page, Page]) -> None:
     room = _declare(one, "Labels are printed twice")
     other.goto(room)
     one.locator("#id_text").fill("half a thought")
-    other.get_by_role("button", name="Acknowledge").click()
+    other.get_by_role("button", name="Acknowledge", exact=True).click()
     expect(one.locator("#room-head")).to_contain_text("Investigating")
     expect(one.locator("#timeline")).to_contain_text("acknowledged")
     expect(one.locator("#id_text")).to_have_value("half a thought")

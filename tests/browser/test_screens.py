@@ -64,6 +64,7 @@ class World:
     step: str
     output: str
     procedure: str
+    rehearsal: str
     batch: str
     contact: str
 
@@ -86,6 +87,7 @@ def world(chromium: Browser, shared_console: Stack, signed_in: StorageState) -> 
     output = _first(admin, step, r"/i/\d+/run/\d+(?=\")")
     fresh = _declare(admin)
     procedure = _routine(admin)
+    rehearsal = _rehearsed(admin)
     batch = _import(admin)
     contact = _first(admin, "/oncall/", r"/oncall/contacts/\d+")
     nobody = Account(chromium, shared_console.url, None)
@@ -93,7 +95,7 @@ def world(chromium: Browser, shared_console: Stack, signed_in: StorageState) -> 
     sign_in(nobody.pages[1280], "guest", password)
     guest = Account(chromium, shared_console.url, nobody.pages[1280].context.storage_state())
     nobody.pages[1280].context.clear_cookies()
-    yield World(admin, guest, nobody, over, walked, fresh, step, output, procedure, batch, contact)
+    yield World(admin, guest, nobody, over, walked, fresh, step, output, procedure, rehearsal, batch, contact)
     for account in (admin, guest, nobody):
         account.close()
 
@@ -113,6 +115,17 @@ def _routine(admin: Account) -> str:
     admin.post(f"{room}note", text="Pump 2 is **loud** since 06:10.")
     admin.post(f"{started}done", note="looked at it")
     return room
+
+
+def _rehearsed(admin: Account) -> str:
+    """A rehearsal that is over, and a plan."""
+    where = _somewhere(admin)
+    admin.post("/r/disk-space-is-low/rehearsals/plan", environment=where, every_h="168")
+    begun = admin.post("/r/disk-space-is-low/rehearsals/start", environment=where).headers["location"]
+    page = admin.pages[1280]
+    page.goto(begun)
+    expect(page.locator("#rehearsal-results")).to_contain_text("Over since", timeout=60_000)
+    return begun
 
 
 IMPORTED = """# Pumps
@@ -198,6 +211,8 @@ SCREENS: dict[str, Callable[[World], str]] = {
     "room-fresh": lambda world: world.fresh,
     "room-walked": lambda world: world.walked,
     "room-step": lambda world: world.step,
+    "dry-run": lambda world: f"{world.step.partition('step/')[0]}dry-run",
+    "complete": lambda world: f"{world.step.partition('step/')[0]}complete?position=0",
     "output": lambda world: f"{world.output}#L1-L2",
     "output-search": lambda world: f"{world.step.partition('step/')[0]}output?q=postgres",
     "room-over": lambda world: world.over,
@@ -219,6 +234,10 @@ SCREENS: dict[str, Callable[[World], str]] = {
     "runbooks-review": lambda world: "/r/review/",
     "runbooks-conflicts": lambda world: "/r/conflicts/",
     "runbooks-gaps": lambda world: "/r/gaps/",
+    "rehearsals": lambda world: "/r/disk-space-is-low/rehearsals/",
+    "rehearsal": lambda world: world.rehearsal,
+    "runbooks-compare": lambda world: "/r/compare/application-down-on-docker-compose/application-down-on-kubernetes/",
+    "room-finder": lambda world: f"{world.walked}?runbooks=1",
     "rules": lambda world: "/r/rules/",
     "rule": lambda world: "/r/rules/sql.renamed-column/",
     "procedures": lambda world: "/p/",
@@ -283,8 +302,13 @@ def test_the_theme_that_a_person_chose_wins_over_the_system(world: World) -> Non
     assert max(map(int, re.findall(r"\d+", ground)[:3])) < 80
 
 
-def look(account: Account, name: str, path: str, status: int = 200) -> None:
-    """Fail with everything that is wrong with a screen, a line each; pictures of it stay in test-artifacts."""
+def look(
+    account: Account, name: str, path: str, status: int = 200, *, prepare: Callable[[Page], None] | None = None
+) -> None:
+    """Fail with everything that is wrong with a screen, a line each; pictures of it stay in test-artifacts.
+
+    `prepare` brings the page into the state that is meant, such as an open sheet.
+    """
     wrong: list[str] = []
     for width, page in account.pages.items():
         account.problems.clear()
@@ -292,6 +316,8 @@ def look(account: Account, name: str, path: str, status: int = 200) -> None:
         answer = page.goto(path)
         assert answer is not None
         found = [] if answer.status == status else [f"answered {answer.status}, not {status}"]
+        if prepare is not None:
+            prepare(page)
         found += _structure(page) + _overflow(page) + axe_violations(page)
         _picture(page, f"{name}-{width}-light")
         page.emulate_media(color_scheme="dark", reduced_motion="reduce")

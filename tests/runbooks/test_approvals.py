@@ -83,7 +83,7 @@ def test_a_refusal_says_why_and_may_be_asked_again(lena: User) -> None:
     approvals.reject(approval=approval, by=lena, comment="there is no backup")
     with pytest.raises(Refused, match="ask another team lead"):
         run(place)
-    assert place.incident.events.get(kind="approval.rejected").text.endswith("there is no backup")
+    assert place.incident.events.get(kind="approval.rejected").text.endswith("There is no backup")
     assert ask(place).pk != approval.pk
 
 

@@ -133,7 +133,7 @@ def test_an_alert_finds_the_runbook_that_names_it_first(incident: Incident) -> N
     alert(incident, "DiskSpaceLow")
     assert found(incident) == [("Storage", "exact"), ("Disk space", "likely")]
     best = Match.objects.get(rank="exact")
-    assert best.reasons == ["it is written for the alert DiskSpaceLow"]
+    assert best.reasons == ["alert name equals `DiskSpaceLow`"]
     event = incident.events.get(kind="runbook.matched")
     assert event.noise
     assert "Storage" in event.text

@@ -103,6 +103,29 @@ def test_what_does_not_hold_fails_the_verification_until_it_holds() -> None:
     assert place.step(1).observed["item:0"]["text"] == "200"
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_verification_passes_by_what_its_commands_print_not_by_their_exit_status() -> None:
+    expected = [{"text": "PONG", "line": 2, "assertion": {"op": "contains", "value": "PONG"}}]
+    asked = phase("verification", step("Ping", command("echo $ANSWER", expected=expected)))
+    place = walk_of(compiled("Ping", asked))
+    run_now(place)
+    assert place.statuses() == ["failed"]
+    assert place.step().observed["command:0:0"]["holds"] is False
+    with pytest.raises(Refused, match="“PONG” does not hold"):
+        executions.mark_done(step_run=place.step(), note="fine", by=place.user)
+    place.execution.environment.variables = {"ANSWER": "PONG"}
+    place.execution.environment.save(update_fields=["variables"])
+    run_now(place)
+    assert place.statuses() == ["passed"]
+
+
+def test_a_person_may_say_that_it_holds_all_the_same() -> None:
+    expected = [{"text": "PONG", "line": 2, "assertion": {"op": "contains", "value": "PONG"}}]
+    place = walk_of(compiled("Ping", phase("verification", step("Ping", command("true", expected=expected)))))
+    executions.mark_done(step_run=place.step(), note="PONG by hand", by=place.user)
+    assert place.statuses() == ["passed"]
+
+
 def child_of(place: Walk, position: int = 0, name: str = "Restore") -> Execution:
     [runbook] = publish(compiled(name, phase("resolution", step("Restore it"), step("Check it"))), path=f"{name}.md")
     return executions.start(
@@ -156,7 +179,7 @@ def test_a_step_is_taken_up_again_and_its_past_stays_told() -> None:
     place = walk_of(CHECKED)
     executions.skip(step_run=place.step(0), reason="no access", by=place.user)
     executions.resume(step_run=place.step(0), by=place.user)
-    assert place.statuses() == ["current", "pending"]
+    assert place.statuses() == ["current", "current"]
     assert place.events()[-2:] == ["step.skipped", "step.resumed"]
 
 

@@ -138,3 +138,13 @@ def test_a_draft_is_published_from_its_page(admins: Client, browser: Client) -> 
     admins.post(url, {"note": "first"})
     version.refresh_from_db()
     assert (version.state, version.note) == ("published", "first")
+
+
+def test_the_shelf_narrows_to_what_nobody_has_rehearsed(browser: Client, runbook: Runbook) -> None:
+    page = browser.get(reverse("runbooks")).content.decode()
+    assert "Never rehearsed" in page
+    assert "Rehearsal failed" not in page, "what does not occur is not offered"
+    assert "Disk is full" in browser.get(reverse("runbooks"), {"trust": "unrehearsed"}).content.decode()
+    narrowed = browser.get(reverse("runbooks"), {"trust": "failing"}).content.decode()
+    assert "Nothing found" in narrowed
+    assert "Disk is full" not in narrowed

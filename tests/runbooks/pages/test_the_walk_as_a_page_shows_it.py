@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from runbooks import step_views, walk
+from runbooks import page_marks, step_views, walk
+from runbooks.answers import Known
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.resolved import pieces
 from tests.runbooks.pages.conftest import DISK, PID, command, compiled, phase, step
@@ -26,13 +27,18 @@ def shown(document: dict[str, Any], position: int = 0, **more: Any) -> step_view
     execution, runs = walked(document, production=production)
     execution.values = more.pop("given", {})
     return step_views.step_view(
-        execution, runs, position=position, attempts=more.pop("attempts", {}), labels=more.pop("labels", {}), **more
+        execution,
+        runs,
+        position=position,
+        attempts=more.pop("attempts", {}),
+        known=Known(more.pop("labels", {})),
+        **more,
     )
 
 
 def test_the_rail_numbers_steps_through_all_phases_and_keeps_the_budget() -> None:
     execution, runs = walked(DISK)
-    rail = walk.rail(execution, runs, viewed=2, url="/step/{}/")
+    rail = walk.rail(execution, runs, viewed=2, url="/step/{}/", clocks={})
     assert [phase.name for phase in rail] == ["Diagnosis", "Resolution", "Verification"]
     assert rail[0].budget_s == 300
     assert [item.number for phase in rail for item in phase.steps] == list(range(1, 9))
@@ -115,9 +121,9 @@ def test_reads_in_a_row_end_before_the_first_command_that_is_none() -> None:
 
 def test_the_main_button_belongs_to_the_first_command_without_a_success() -> None:
     done = CommandRun(status="succeeded", command=0)
-    assert step_views.primary(shown(DISK, 0).commands) == 0
-    assert step_views.primary(shown(DISK, 0, attempts={0: [done]}).commands) == 1
-    assert step_views.primary(shown(DISK, 5).commands) is None
+    assert page_marks.primary(shown(DISK, 0).commands) == 0
+    assert page_marks.primary(shown(DISK, 0, attempts={0: [done]}).commands) == 1
+    assert page_marks.primary(shown(DISK, 5).commands) is None
 
 
 def test_a_checklist_shows_the_items_of_its_phase() -> None:
@@ -134,5 +140,5 @@ def test_text_of_a_document_cannot_bring_markup_of_its_own() -> None:
 
 def test_the_digest_follows_the_resolved_text() -> None:
     one, other = (shown(DISK, 1, given={"pid": pid}).commands[0] for pid in ("1", "2"))
-    assert step_views.digest(one) != step_views.digest(other)
-    assert step_views.digest(one) == step_views.digest(shown(DISK, 1, given={"pid": "1"}).commands[0])
+    assert page_marks.digest(one) != page_marks.digest(other)
+    assert page_marks.digest(one) == page_marks.digest(shown(DISK, 1, given={"pid": "1"}).commands[0])

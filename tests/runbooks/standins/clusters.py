@@ -44,6 +44,8 @@ class Cluster:
     objects: dict[tuple[str, str, str], Object] = field(default_factory=initial)
     seen: list[tuple[str, str]] = field(default_factory=list)
     protocols: tuple[str, ...] = _PROTOCOLS
+    # What goes before a command that is executed in a pod; without it the process is one of this machine.
+    within: Callable[[Object], list[str]] = lambda pod: []
 
     @property
     def url(self) -> str:
@@ -209,7 +211,8 @@ class _Server:
         if not any(name.strip() in self.cluster.protocols for name in offered.split(",")):
             return _refused(400, "BadRequest", "no protocol in common")
         await socket.prepare(request)
-        await _Process(socket, request.query.getall("command"), fed=request.query.get("stdin") == "true").run()
+        argv = [*self.cluster.within(found), *request.query.getall("command")]
+        await _Process(socket, argv, fed=request.query.get("stdin") == "true").run()
         return socket
 
 

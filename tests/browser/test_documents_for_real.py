@@ -1,0 +1,358 @@
+"""The incident runbooks of real documents, unedited, walked in a browser with every command that can run really run."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, Error, Locator, Page, expect
+
+from runbooks.compiler import compile_text
+from tests.browser.conftest import post, sign_in
+from tests.browser.stage import Stage, stage
+from tests.browser.test_documents_walk import DOCUMENTS
+from tests.peers import rows, until
+from tests.stack import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(9000)]
+REPORT = ROOT / "test-artifacts" / "documents-for-real"
+# What a person would type, by a word of the parameter's name. Pods are picked from the cluster.
+VALUES = {
+    "ip-set": "block-1",
+    "ip": "203.0.113.7",
+    "pid": "999999",
+    "host": "127.0.0.1",
+    "user-id": "42",
+    "user": "erpgo",
+    "revision": "1",
+    "wal": "000000010000000000000001",
+    "timestamp": "2026-01-19_0200",
+    "query": "SELECT 1",
+    "container": "erpgo-api",
+    "db": "erp",
+}
+
+
+@dataclass
+class Command:
+    """What became of one command of a walk."""
+
+    runbook: str
+    step: int
+    text: str
+    risk: str
+    end: str  # succeeded, failed, timed_out, stopped, not run
+    reason: str = ""
+    said: str = ""
+
+
+@dataclass
+class Walked:
+    """A walk from its incident to its completion."""
+
+    runbook: str
+    opened_by: str
+    steps: int = 0
+    # What kept it from being completed; empty as it should be.
+    broken: str = ""
+    commands: list[Command] = field(default_factory=list)
+
+
+_IMPORT = """
+from pathlib import Path
+from runbooks import library
+from runbooks.compiler.encoding import decode
+for file in sorted(Path("{folder}").iterdir()):
+    done = library.import_text(text=decode(file.read_bytes()).text, path=file.name, publish=True)
+    for version in done.versions:
+        book = version.runbook
+        print("|".join((book.slug, book.kind, ",".join(book.alerts), ",".join(version.compiled["severity"]))))
+"""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[Stage]:
+    if not DOCUMENTS.is_dir():
+        pytest.skip("the folder shared/documents beside the checkout is missing: put Markdown runbooks there")
+    with stage(dict.fromkeys(_alerts(), "critical")) as built:
+        yield built
+
+
+def _alerts() -> list[str]:
+    """The alerts that the documents name."""
+    compiled = [compile_text(path.read_bytes(), path=path.name) for path in sorted(DOCUMENTS.iterdir())]
+    return [name for document in compiled for runbook in document["runbooks"] for name in runbook["alerts"]]
+
+
+@pytest.fixture(scope="module")
+def shelf(world: Stage) -> dict[str, list[str]]:
+    """The incident runbooks: their alerts by slug."""
+    listed = world.console.manage("shell", "-v0", "-c", _IMPORT.format(folder=str(DOCUMENTS)), timeout=180).stdout
+    rows = [line.split("|") for line in listed.splitlines() if line.count("|") == 3]
+    return {slug: [name for name in alerts.split(",") if name] for slug, kind, alerts, _ in rows if kind == "incident"}
+
+
+@pytest.fixture(scope="module")
+def operator(chromium: Browser, world: Stage) -> Iterator[Page]:
+    context = chromium.new_context(
+        base_url=world.console.url, viewport={"width": 1280, "height": 900}, reduced_motion="reduce"
+    )
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    sign_in(page, *world.console.first_login)
+    yield page
+    context.close()
+
+
+def test_each_incident_runbook_is_walked_to_its_end_with_its_commands_run(
+    world: Stage, shelf: dict[str, list[str]], operator: Page
+) -> None:
+    assert len(shelf) > 40
+    REPORT.mkdir(parents=True, exist_ok=True)
+    log = (REPORT / "walks.jsonl").open("w", encoding="utf-8")
+    walks = []
+    for slug, alerts in shelf.items():
+        world.restore()
+        walked = Walked(slug, "")
+        walks.append(walked)
+        try:
+            walk(operator, world, walked, alerts)
+        except (AssertionError, Error) as error:
+            walked.broken = str(error)[:400]
+        log.write(json.dumps(asdict(walked)) + "\n")
+        log.flush()
+    told = summary(walks)
+    (REPORT / "summary.md").write_text(told, encoding="utf-8")
+    print(told)
+    ends = Counter(command.end for walked in walks for command in walked.commands)
+    assert [f"{walked.runbook}: {walked.broken}" for walked in walks if walked.broken] == []
+    assert sum(ends.values()) >= 400
+    # Whatever failed or could not run says why.
+    assert not [c for w in walks for c in w.commands if c.end == "not run" and not c.reason]
+
+
+def walk(page: Page, world: Stage, walked: Walked, alerts: list[str]) -> None:
+    """Open an incident (by its alert, if it has one), start the runbook, do every step, complete."""
+    slug = walked.runbook
+    room, walked.opened_by = _incident(page, world, slug, alerts)
+    page.goto(post(page.context, f"{room}runbooks/{slug}/start").headers["location"])
+    total = int(re.search(r"of (\d+)", page.locator("#step-title").inner_text())[1])  # type: ignore[index]
+    first = page.url.split("step/")[0]
+    for position in range(total):
+        page.goto(f"{first}step/{position}/")
+        walked.steps += 1
+        _give_values(page)
+        count = page.locator("article.command").count()
+        for index in range(count):
+            walked.commands.append(_carry_out(page, slug, position, index))
+        _settle(page)
+    page.goto(f"{first}step/{total - 1}/")
+    complete = page.locator("#walk-complete")
+    complete.scroll_into_view_if_needed()
+    page.wait_for_timeout(600)
+    complete.click()
+    expect(page.locator(".walk-summary")).to_contain_text("Completed")
+
+
+def _incident(page: Page, world: Stage, slug: str, alerts: list[str]) -> tuple[str, str]:
+    """The room, and what opened it: a real Prometheus and a real Alertmanager, where the runbook names an alert."""
+    database = str(world.console.services()["database_url"])
+    find = (
+        "SELECT incident_id FROM incidents_alert WHERE name = %s AND incident_id IS NOT NULL ORDER BY id DESC LIMIT 1"
+    )
+    if alerts:
+        world.fire(alerts[0])
+        try:
+            [(number,)] = until(lambda: rows(database, find, alerts[0]), 40, alerts[0])
+        except AssertionError:
+            pass
+        else:
+            return f"/i/{number}/", f"alert {alerts[0]}"
+    page.goto("/i/declare")
+    named = page.locator("select[name=environment] option").filter(has_text=re.compile(r"^ERP$"))
+    where = named.first.get_attribute("value") or ""
+    sent = {"title": f"Walk of {slug}", "severity": "SEV2", "environment": where}
+    return post(page.context, "/i/declare", **sent).headers["location"], "a person"
+
+
+def _give_values(page: Page) -> None:
+    """Fill what is empty: a pod from the cluster's own list, everything else as a person would type it."""
+    for name in _empty(page):
+        pick = page.get_by_role("link", name=f"Pick a value for {name}", exact=True)
+        if "pod" in name and pick.count():
+            pick.click()
+            cell = page.locator("dialog[open] .pick-cell").first
+            cell.click()
+            expect(page.locator("dialog[open]")).to_have_count(0)
+    typed = False
+    for name in _empty(page):
+        value = next((value for word, value in VALUES.items() if word in name.lower().replace("_", "-")), "1")
+        page.locator(f'[name="value:{name}"]').fill(value)
+        typed = True
+    if typed:
+        page.get_by_role("button", name="Use these values").click()
+        _quiet(page)
+
+
+def _empty(page: Page) -> list[str]:
+    fields = page.locator("#walk-values input[name^='value:']").all()
+    return [str(field.get_attribute("name"))[6:] for field in fields if not field.input_value()]
+
+
+def _carry_out(page: Page, slug: str, position: int, index: int) -> Command:
+    """Run it by its buttons, through whatever its risk asks, and read what came of it."""
+    article = page.locator(f"#command-{index}")
+    act = page.locator(f"#act-{index}")
+    text = page.locator(f"#text-{index}").inner_text()
+    risk = article.locator("[data-risk]").first.get_attribute("data-risk") or ""
+    told = Command(slug, position + 1, text, risk, "not run")
+    if act.locator(".walk-paste").count():
+        told.reason = act.locator("p.muted").first.inner_text().partition(" Copy it")[0]
+        return told
+    button = act.locator(f"#run-{index}")
+    if not button.count():
+        told.reason = "no button: " + act.inner_text()[:120]
+        return told
+    if button.get_attribute("aria-disabled") == "true":
+        told.reason = button.get_attribute("title") or act.inner_text()[:120]
+        return told
+    button.scroll_into_view_if_needed()
+    button.click()
+    if refused := _confirm(page, act, index):
+        told.reason = refused
+        return told
+    return _result(page, told, index)
+
+
+def _confirm(page: Page, act: Locator, index: int) -> str:
+    """Answer the strip or the sheet if there is one; what refuses it, or nothing."""
+    asked = page.locator(f"#ask-{index} form, dialog[open] form.sheet-form")
+    waiting = act.locator(".spinner, .field-error, :text('Attempt 1')")
+    expect(asked.first.or_(waiting.first)).to_be_visible(timeout=20_000)
+    if asked.count():
+        form = asked.first
+        if (reason := form.locator("[name=reason]")).count() and reason.first.get_attribute("type") != "hidden":
+            reason.first.fill("the runbook says so")
+        if (target := form.locator("[data-must-equal]")).count():
+            target.fill(target.get_attribute("data-must-equal") or "")
+        button = form.locator("button[data-arm]").last
+        page.wait_for_timeout(500)
+        button.click()
+        problem = page.locator("dialog[open] .error-summary")
+        expect(waiting.first.or_(problem.first)).to_be_visible(timeout=20_000)
+        if problem.count():
+            said = problem.inner_text()
+            page.keyboard.press("Escape")
+            return said
+    error = act.locator(".field-error")
+    return error.first.inner_text() if error.count() else ""
+
+
+def _result(page: Page, told: Command, index: int) -> Command:
+    """Wait for the end; what takes longer than a minute and a half is stopped, as a person would."""
+    act, state = page.locator(f"#act-{index}"), page.locator(f"#out-{index} [data-output-status]")
+    ended = act.get_by_text(re.compile(r"^Attempt \d")).first.or_(act.locator(".walk-unknown").first)
+    try:
+        expect(ended).to_be_visible(timeout=90_000)
+    except AssertionError:
+        page.locator(f"#stop-{index}").click()
+        expect(ended).to_be_visible(timeout=60_000)
+    told.reason = state.inner_text() if state.count() else act.inner_text()[:200]
+    lines = page.locator(f"#out-{index} .ol").all_inner_texts()
+    told.said = "\n".join(lines[-6:])[-600:]
+    words = {"Succeeded": "succeeded", "Failed": "failed", "Stopped at": "timed_out", "Stopped": "stopped"}
+    told.end = next((end for word, end in words.items() if told.reason.startswith(word)), "failed")
+    return told
+
+
+def _settle(page: Page) -> None:
+    """Tick what there is and say that the step is done, unless it is."""
+    while (tick := page.locator('button.tick[aria-checked="false"]')).count():
+        before = tick.count()
+        tick.first.click()
+        expect(page.locator('button.tick[aria-checked="false"]')).to_have_count(before - 1)
+    done = page.locator("#step-done")
+    if done.count():
+        page.locator("#done-note").fill("seen")
+        done.click()
+    _quiet(page)
+
+
+def _quiet(page: Page) -> None:
+    page.wait_for_load_state()
+    page.wait_for_function("() => !document.querySelector('.htmx-request')")
+
+
+# -- what is told ------------------------------------------------------------------------------------
+
+_REASONS = (
+    ("the program is not on the machine that it runs on", "not found|executable file not found"),
+    ("the stand-in for Docker Compose needs a Compose file", "this worker has a stand-in|no containers of a Compose"),
+    ("the stand-in for the cluster does not have it", "404 page not found|could not find the requested resource"),
+    ("the cluster has no object of that name", "NotFound|No resources found"),
+    ("nothing listens there in this world", "refused|Failed to connect|Could not connect"),
+    (
+        "the host's name does not resolve here",
+        "ould not resolve|Name or service not known|bad address|can't (find|resolve)",
+    ),
+    ("the host's name does not resolve here", "no servers could be reached|Temporary failure in name resolution"),
+    ("the container or the image is not there", "No such container|Unable to find image|No such image|already in use"),
+    ("a name of the text does not exist in the database", "(column|relation|function|role|database) .*does not exist"),
+    ("what it would make is there already", "already exists"),
+    ("the text is no valid SQL", "syntax error"),
+    ("a file that the text names is not there", "No such file|cannot access|[Cc]an't open|[Cc]annot open|not exist"),
+    ("this world gives no right to do that", "[Pp]ermission denied|not permitted|Read-only|must be root"),
+    ("a certificate is not trusted here", "certificate|SSL"),
+    ("nothing was found, which grep says with exit 1", r"exit 1\b"),
+)
+
+
+def why(command: Command) -> str:
+    """The reason of a failure in words, by what was printed last."""
+    if command.end == "not run":
+        return re.sub(r"“.*?”|<[^>]*>", "…", command.reason)
+    if command.end in {"timed_out", "stopped"}:
+        return "its time limit ended it: it never ends by itself, or takes long"
+    for reason, pattern in _REASONS:
+        if re.search(pattern, f"{command.said}\n{command.reason}"):
+            return reason
+    return f"other: {command.reason[:80]}"
+
+
+def summary(walks: list[Walked]) -> str:
+    """Counts, and each command that did not succeed with its reason."""
+    commands = [command for walked in walks for command in walked.commands]
+    ends = Counter(command.end for command in commands)
+    by_alert = sum(walked.opened_by.startswith("alert") for walked in walks)
+    out = [
+        "# Incident runbooks of the documents, walked with their commands run",
+        "",
+        f"{len(walks)} runbooks ({by_alert} opened by a real alert), {sum(w.steps for w in walks)} steps, "
+        f"{len(commands)} commands: " + ", ".join(f"{end} {count}" for end, count in ends.most_common()),
+        "",
+    ]
+    for end in ("failed", "timed_out", "stopped", "not run"):
+        reasons = Counter(why(command) for command in commands if command.end == end)
+        if reasons:
+            out += [f"## {end}", "", *(f"- {count} × {reason}" for reason, count in reasons.most_common()), ""]
+    out += ["## Each of them", ""]
+    for command in commands:
+        if command.end != "succeeded":
+            line = " ".join(command.text.split())[:140]
+            last = command.said.strip().splitlines()[-1:] or [""]
+            out.append(
+                f"- {command.runbook}, step {command.step}, `{line}`: {command.end}, {why(command)} ({last[0][:160]})"
+            )
+    return "\n".join([*out, ""])
+
+
+def test_a_report_names_a_reason_for_everything() -> None:
+    made = [
+        Command("a", 1, "ifstat", "read", "failed", "Failed, exit 127", "bash: ifstat: command not found"),
+        Command("a", 1, "htop", "blocked", "not run", "This command cannot run as it is written."),
+    ]
+    told = summary([Walked("a", "a person", 1, commands=made)])
+    assert "1 × the program is not on the machine" in told
+    assert "1 × This command cannot run as it is written." in told
