@@ -260,7 +260,8 @@ def _insert(
         return earlier
     # A rehearsal tries every way of several and takes none.
     if not step_run.execution.is_rehearsal:
-        executions.require_baton(step_run.execution, by)  # once more, now that nobody can take it
+        # Once more, now that nobody can take it.
+        executions.require_baton(step_run.execution, by)
         decisions.begun(step_run, by, reads=compiled["risk"] == "read")
     before = _attempts_before(step_run, command)
     approval = None
