@@ -111,7 +111,7 @@ class Walk:
         """What no act on the walk changes: what its environment gives, what is known, the workers' programs."""
         environment = self.execution.environment
         given = variables.of(environment)
-        return given, known_in(self.execution, given), needed.programs_there(runner.queue_of(environment))
+        return given, page_queries.known_in(self.execution, given), needed.programs_there(runner.queue_of(environment))
 
     @cached_property
     def step(self) -> step_views.StepView:
@@ -337,17 +337,6 @@ class Walk:
     def unread(self) -> int:
         """How many commands "Run all reads" would still run."""
         return len(unread(self.step))
-
-
-def known_in(execution: Execution, given: variables.Variables) -> Known:
-    """What may fill a parameter of the walk that nobody has given."""
-    incident = execution.incident
-    return Known(
-        labels=page_queries.alert_labels(incident) if incident else {},
-        incident=page_queries.facts(incident) if incident else {},
-        variables=given.values,
-        hidden=frozenset(secret for secret in given.secrets.values() if secret),
-    )
 
 
 def fetch(request: HttpRequest, number: int | None, execution: int, position: int = 0) -> Walk:
