@@ -11,7 +11,6 @@ from django.db.models import Max, QuerySet
 from incidents.access import visible_incidents
 from incidents.models import Alert, Incident
 from runbooks import addresses, search, standing, walk
-from runbooks.answers import Known
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, Risk, RunStatus, VersionState
 from runbooks.models import (
     CommandRun,
@@ -26,7 +25,6 @@ from runbooks.models import (
 )
 from runbooks.standing import Standing
 from runbooks.suggesting import Seen
-from runbooks.variables import Variables
 
 # How much of earlier outputs is read to find what speaks for a branch: attempts, pieces of each, bytes of a piece.
 SEEN, SEEN_CHUNKS, SEEN_BYTES = 30, 3, 16_384
@@ -225,14 +223,3 @@ def printed(execution: Execution, *, limit: int = 8) -> list[CommandRun]:
     newest = runs.order_by("step_run_id", "command", "-attempt").distinct("step_run_id", "command").values("pk")
     found = CommandRun.objects.filter(pk__in=newest).select_related("step_run").defer("script", "text")
     return list(found.order_by("-ended_at")[:limit])
-
-
-def known_in(execution: Execution, given: Variables) -> Known:
-    """What may fill a parameter of the walk that nobody has given."""
-    incident = execution.incident
-    return Known(
-        labels=alert_labels(incident) if incident else {},
-        incident=facts(incident) if incident else {},
-        variables=given.values,
-        hidden=frozenset(secret for secret in given.secrets.values() if secret),
-    )

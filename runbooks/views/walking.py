@@ -97,11 +97,7 @@ class Walk(Together):
         """What no act on the walk changes: what its environment gives, what is known, the workers' programs."""
         environment = self.execution.environment
         given = variables.of(environment)
-<<<<<<< HEAD
         return given, valued.known_in(self.execution, given), needed.programs_there(runner.queue_of(environment))
-=======
-        return given, page_queries.known_in(self.execution, given), needed.programs_there(runner.queue_of(environment))
->>>>>>> gates
 
     @cached_property
     def step(self) -> step_views.StepView:
