@@ -51,7 +51,14 @@ def get_version_for(user: Any, slug: str, number: int) -> Version:
 
 def get_execution_for(user: Any, execution_id: int) -> Execution:
     """The execution with its version, environment and holder, or 404."""
-    related = ("version__runbook", "environment", "incident__environment", "holder", "parent__execution")
+    related = (
+        "version__runbook",
+        "environment",
+        "incident__environment",
+        "incident__service",
+        "holder",
+        "parent__execution",
+    )
     # A walk goes by what was compiled: the text and its findings may be long.
     rows = visible_executions(user).select_related(*related).defer("version__text", "version__findings")
     found = rows.filter(pk=execution_id).first()

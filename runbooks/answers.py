@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from runbooks import secret_values
 from runbooks.compiler.contract import Parameter
-from runbooks.parameters import validate
+from runbooks.parameters import is_blank, validate
 
 # Sources whose values may change under the operator until the first command has used them.
 PASSING = ("alert", "incident", "environment")
@@ -122,7 +122,8 @@ def _given(item: Mapping[str, Any], value: str, origin: Mapping[str, Any], posit
 
 
 def _prefilled(item: Mapping[str, Any], known: Known) -> Answer:
-    name, kind, default = item["name"], item["type"], item.get("default") or ""
+    name, kind = item["name"], item["type"]
+    default = "" if is_blank(item) else item.get("default") or ""
     # A secret comes from a person or by reference, never out of an alert.
     if not secret_values.is_secret(name):
         for source, facts in zip(PASSING, (known.labels, known.incident, known.variables), strict=True):

@@ -27,7 +27,7 @@ def tokens(
         "foot": (own.status, own.reason, own.note, view.busy, settled, may_act),
     }
     parts["foot"] = (parts["foot"], sorted(own.ticked))
-    parts |= {name: (turn, may_act) for name, turn in (turns or {}).items()}
+    parts |= {name: (parts.get(name), turn, may_act) for name, turn in (turns or {}).items()}
     for item in view.items:
         parts[f"item-{item.index}"] = (item.ticked, dict(item.observed), view.settled, may_act)
     for command in view.commands:

@@ -114,7 +114,7 @@ def open_incidents(user: User) -> list[Incident]:
 
 def walks(incident: Incident) -> list[Execution]:
     """The executions of an incident, newest first."""
-    related = ("version__runbook", "environment", "holder", "started_by", "incident__environment")
+    related = ("version__runbook", "environment", "holder", "started_by", "incident__environment", "incident__service")
     return list(Execution.objects.filter(incident=incident).select_related(*related))
 
 

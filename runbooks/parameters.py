@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from runbooks import code_places, sql_values, typed_values, value_rules
@@ -32,11 +32,11 @@ class _Place:
 def bind(command: Command, values: Mapping[str, str]) -> Bound:
     """The script and environment that run ``command`` with ``values``.
 
-    A literal and a ``${NAME:-default}`` keep the text's own value unless one is given. Raises
+    A literal and a ``${NAME:-default}`` keep the text's own value unless one is given; a blank has none. Raises
     MissingValues, BadValue (for a value) or Unbindable (for the command itself).
     """
     parameters = command["parameters"]
-    missing = [p["name"] for p in parameters if p["name"] not in values and "default" not in p]
+    missing = [p["name"] for p in parameters if p["name"] not in values and ("default" not in p or is_blank(p))]
     if missing:
         raise MissingValues(missing)
     given = {p["name"]: values.get(p["name"], p.get("default", "")) for p in parameters}
@@ -200,6 +200,12 @@ def validate(parameter: Parameter, value: str) -> str | None:
     if check is None or re.fullmatch(check[1], value, re.ASCII):
         return None
     return f"This is no {check[0]}. {check[2]}"
+
+
+def is_blank(parameter: Mapping[str, Any]) -> bool:
+    """Whether a literal only marks a place (`MALICIOUS_IP`): its own text is no value of its type."""
+    literal = parameter["notation"] == "literal"
+    return literal and validate(cast("Parameter", parameter), parameter.get("default", "")) is not None
 
 
 def _is_ip(value: str) -> bool:

@@ -204,7 +204,7 @@ def complete(request: HtmxRequest, execution: int, number: int | None = None) ->
     problem, status = "", 200
     if request.method == "POST":
         note = request.POST.get("note", "").strip()
-        if not note and (opened.left.get("failed") or opened.left.get("not_done")):
+        if not note and (opened.turns.left.get("failed") or opened.turns.left.get("not_done")):
             problem, status = "Say what becomes of what failed or was not done.", 422
         else:
             try:

@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.utils.http import urlencode
 
 from erpops.access import NotAllowed
 from erpops.transitions import IllegalMove
@@ -26,18 +25,18 @@ from runbooks import (
     output,
     page_marks,
     page_queries,
-    pickers,
     runner,
     standing,
     step_views,
     variables,
     walk,
 )
-from runbooks.answers import Answer, Known
+from runbooks.answers import Known
 from runbooks.choices import RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.refusals import Refused
+from runbooks.views import valued
 from runbooks.views.together import Together
 from runbooks.views.turning import Turns
 from runbooks.views.viewer import Viewer, viewer
@@ -47,21 +46,6 @@ _ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED}
 _MOVING = ["status", "holder", "values", "origins", "position", "ended_at", "acted_at", "paused_at"]
 # Every way in which the writers refuse an act with a sentence for a person.
 REFUSALS = (Refused, IllegalMove, NotAllowed)
-
-
-@dataclass(frozen=True)
-class ValueRow:
-    """A field of the values form."""
-
-    answer: Answer
-    value: str
-    wrong: str
-    # Where it can be picked from; empty if there is nothing to pick it from.
-    pick_url: str = ""
-
-    @property
-    def number(self) -> bool:
-        return self.answer.type in {"number", "pid", "port"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +97,7 @@ class Walk(Together):
         """What no act on the walk changes: what its environment gives, what is known, the workers' programs."""
         environment = self.execution.environment
         given = variables.of(environment)
-        return given, known_in(self.execution, given), needed.programs_there(runner.queue_of(environment))
+        return given, valued.known_in(self.execution, given), needed.programs_there(runner.queue_of(environment))
 
     @cached_property
     def step(self) -> step_views.StepView:
@@ -140,26 +124,23 @@ class Walk(Together):
             self.runs,
             viewed=self.position,
             url=pattern.replace("987654321", "{}"),
-            clocks=page_queries.clocks(self.execution),
+            clocks=self.turns.clocks,
         )
 
     @cached_property
     def commands(self) -> list[command_views.CommandView]:
         """The step's commands, each with the output of its latest attempt."""
+        typical = standing.of_commands(self.execution.version.runbook_id, [each.text for each in self.step.commands])
         return [
             replace(
                 command,
                 viewer=self._viewer(command.latest),
                 expected=self._judged(command),
-                typical=self._typical.get(command.text),
+                typical=typical.get(command.text),
                 changed=self.changed[f"act-{command.index}"] or self.refused_at == command.index,
             )
             for command in self.step.commands
         ]
-
-    @cached_property
-    def _typical(self) -> dict[str, standing.Typical]:
-        return standing.of_commands(self.execution.version.runbook_id, [command.text for command in self.step.commands])
 
     def _judged(self, command: command_views.CommandView) -> list[command_views.Expectation]:
         """The expectations, judged once the latest attempt has ended by itself."""
@@ -262,42 +243,9 @@ class Walk(Together):
         return walk.leftovers(self.runs, self.execution.version.compiled)
 
     @cached_property
-    def unsettled(self) -> list[walk.Unsettled]:
-        """What has to be settled before the runbook can be completed."""
-        return page_queries.unsettled(self.execution)
-
-    @property
-    def verifying(self) -> bool:
-        return observing.verifies(self.runs[self.position])
-
-    @cached_property
-    def left(self) -> dict[str, list[walk.Leftover]]:
-        """What completing would leave, by kind."""
-        return walk.left_in_words(self.runs, self.execution.version.compiled)
-
-    @property
-    def value_rows(self) -> list[ValueRow]:
+    def value_rows(self) -> list[valued.ValueRow]:
         """The parameters of the step with what was just typed and what is wrong with it."""
-        return [
-            ValueRow(
-                answer,
-                self.typed.get(answer.name, answer.value),
-                self.wrong.get(answer.name, ""),
-                self._pick_url(answer),
-            )
-            for answer in self.step.parameters
-        ]
-
-    def _pick_url(self, answer: Answer) -> str:
-        asking = " ".join(command.text for command in self.step.commands)
-        if not pickers.lists_for({"name": answer.name, "type": answer.type}, asking) and not self._printed:
-            return ""
-        where = addresses.of_walk(self.execution, "step_pick", position=self.position)
-        return f"{where}?{urlencode({'name': answer.name})}"
-
-    @cached_property
-    def _printed(self) -> bool:
-        return bool(page_queries.printed(self.execution, limit=1))
+        return valued.rows(self)
 
     @cached_property
     def takes_values(self) -> bool:
@@ -308,17 +256,6 @@ class Walk(Together):
     def unread(self) -> int:
         """How many commands "Run all reads" would still run."""
         return len(unread(self.step))
-
-
-def known_in(execution: Execution, given: variables.Variables) -> Known:
-    """What may fill a parameter of the walk that nobody has given."""
-    incident = execution.incident
-    return Known(
-        labels=page_queries.alert_labels(incident) if incident else {},
-        incident=page_queries.facts(incident) if incident else {},
-        variables=given.values,
-        hidden=frozenset(secret for secret in given.secrets.values() if secret),
-    )
 
 
 def fetch(request: HttpRequest, number: int | None, execution: int, position: int = 0) -> Walk:

@@ -216,7 +216,7 @@ class Stage:
         for name, service in CONTAINERS.items():
             self._run(name, service)
         self.cluster.objects = _objects()
-        self.cluster.within = self._within
+        self.cluster.within, self.cluster.looked_after = self._within, True
 
     def _image(self) -> None:
         """The image of the documents' name, which does something by itself."""
@@ -287,6 +287,10 @@ def _objects() -> dict[tuple[str, str, str], Object]:
     for app in ("postgres", "redis"):
         like = json.loads(re.sub(r'"api"', f'"{app}"', pod.replace("api-1", f"{app}-0").replace("api:1", f"{app}:16")))
         found["pods", "shop", f"{app}-0"] = like
+    deployment = json.dumps(found["deployments", "shop", "erpgo-api"])
+    found["deployments", "shop", "redis"] = json.loads(deployment.replace("erpgo-api", "redis"))
+    service = json.dumps(found["services", "shop", "web"])
+    found["services", "shop", "postgres-service"] = json.loads(service.replace('"web"', '"postgres-service"'))
     return found
 
 

@@ -61,6 +61,16 @@ def test_the_alert_counts_before_the_incident_before_the_environment_before_the_
     ]
 
 
+def test_a_literal_that_only_marks_a_place_is_asked_for(transactional_db: None) -> None:
+    blank = parameter("MALICIOUS_IP", "ip", notation="literal", default="MALICIOUS_IP")
+    example = parameter("yourdomain.com", "host", notation="literal", default="yourdomain.com")
+    found = answers([blank, example], given={})
+    assert [(a.value, a.provenance) for a in found] == [("", ""), ("yourdomain.com", "from the runbook")]
+    place = walk(command("echo block MALICIOUS_IP at yourdomain.com", parameters=[blank, example]))
+    with pytest.raises(Refused, match="Fill in MALICIOUS_IP first"):
+        runner.request(step_run=place.step(), command=0, by=place.user)
+
+
 def test_a_variable_that_holds_a_secret_fills_nothing() -> None:
     known = Known(variables={"url": "postgresql://u:hush-hush@db/x"}, hidden=frozenset({"hush-hush"}))
     assert answers([parameter("url")], given={}, known=known)[0].value == ""

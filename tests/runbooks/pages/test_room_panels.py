@@ -12,8 +12,8 @@ from checks.models import Target
 from erpops import clock
 from incidents import lifecycle
 from incidents.models import Environment, Incident, TimelineEvent
-from runbooks import addresses, executions
-from runbooks.models import Approval, CommandRun, Execution, Match, Runbook, StepRun
+from runbooks import addresses, clocks, executions
+from runbooks.models import Approval, CommandRun, Execution, Match, PhaseClock, Runbook, StepRun
 from tests.runbooks.pages.conftest import DISK, HTMX, at, command, compiled, phase, shelve, step
 
 SignIn = Callable[[User], Client]
@@ -393,6 +393,14 @@ def test_a_newer_version_is_announced(browser: Client, execution: Execution) -> 
     shelve(DISK)
     page = browser.get(at(execution, 0), headers=HTMX).content.decode()
     assert "You are on version 1; version 2 is published by now" in page
+
+
+def test_a_phase_over_its_budget_says_so_in_the_rail(browser: Client, execution: Execution) -> None:
+    shown = browser.get(at(execution, 0), headers=HTMX).content.decode()
+    assert "5 min, over" not in shown
+    PhaseClock.objects.filter(execution=execution).update(due_at=clock.now() - clock.seconds(1))
+    assert clocks.tick() == 1
+    assert "5 min, over" in browser.get(at(execution, 0), headers=HTMX).content.decode()
 
 
 def test_a_run_of_another_incident_is_not_found(browser: Client, execution: Execution, production: Environment) -> None:
