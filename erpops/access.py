@@ -101,6 +101,12 @@ def people_with_role(role: str) -> list[User]:
     return list(get_user_model().objects.filter(is_active=True, groups__name=role).order_by("username"))
 
 
+def people_with(capability: str) -> QuerySet[User]:
+    """Active accounts that have `capability` through a role, by name."""
+    found = User.objects.filter(is_active=True, groups__name__in=CAPABILITIES[capability])
+    return found.distinct().order_by("username")
+
+
 def staff() -> QuerySet[User]:
     """Active accounts that see the console, by name."""
     found = User.objects.filter(is_active=True, groups__name__in=_STAFF)

@@ -24,6 +24,7 @@ MODULES = [
     "runbooks.matching",
     "runbooks.plans",
     "runbooks.rehearsal",
+    "incidents.handover",
     "runbooks.clocks",
     "incidents.escalation",
     "incidents.outbox",

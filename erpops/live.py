@@ -1,5 +1,7 @@
 """Live streams, `/live?topic=incident:204@57&topic=now`: replay after the client's cursors, then wait.
 
+A stream that asks for `here:incident:204` is itself said to be there, at the place that `at` names.
+
 An idle stream holds no database connection. Whether a stream may go on is asked anew every few
 seconds, for all streams of the process at once, also while one of them is being written to.
 """
@@ -8,8 +10,10 @@ import asyncio
 import logging
 import time
 import types
+import uuid
 from collections import Counter
 from collections.abc import Awaitable, Collection, Generator, Iterable
+from functools import partial
 from http.cookies import SimpleCookie
 from importlib import import_module
 from types import SimpleNamespace
@@ -19,7 +23,7 @@ from urllib.parse import parse_qs
 from django.conf import settings
 from django.contrib.auth import get_user
 
-from erpops import sse
+from erpops import presence, sse
 from erpops.doors import Receive, Scope, Send, answer
 from erpops.sse import Said, Topic, feeds, frame, in_thread, piece, reset
 from erpops.wire import EXTENSION, Wire
@@ -49,6 +53,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await answer(send, 429, b'{"error":"Too many open pages; close some."}', headers=[(b"retry-after", b"10")])
     else:
         stream = Stream(session, user_id, known, receive, send, wire=scope.get("extensions", {}).get(EXTENSION))
+        stream.entries = _entries(known, user_id, _place(scope))
         guard.add(stream)
         try:
             await stream.run(forgotten=[name for name, cursor in asked.items() if cursor > known[name]])
@@ -64,6 +69,7 @@ class Stream:
     ) -> None:
         self.session, self.user_id, self.cursors = session, user_id, cursors
         self._wire = wire
+        self.entries: list[presence.Entry] = []
         self.checked_at = time.monotonic()
         self._receive, self._send = receive, send
         self._bell = asyncio.Event()
@@ -212,18 +218,21 @@ class Guard:
         self._streams: set[Stream] = set()
         self._users: Counter[int] = Counter()
         self._rounds: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     def count(self, user_id: int) -> int:
         """How many streams a person has open here."""
         return self._users[user_id]
 
     def add(self, stream: Stream) -> None:
+        self._renew(stream.entries)
         self._streams.add(stream)
         self._users[stream.user_id] += 1
         if self._rounds is None or self._rounds.done():
             self._rounds = asyncio.create_task(self._go_round())
 
     def remove(self, stream: Stream) -> None:
+        self._renew(stream.entries, gone=True)
         self._streams.discard(stream)
         self._users[stream.user_id] -= 1
         if not self._users[stream.user_id]:
@@ -248,6 +257,14 @@ class Guard:
             for stream in streams:
                 if began - stream.checked_at > UNCHECKED_S:
                     stream.revoke()
+            self._renew([entry for stream in self._streams for entry in stream.entries])
+
+    def _renew(self, entries: list[presence.Entry], *, gone: bool = False) -> None:
+        """Nobody waits for it: a presence that is said late, or not at all, harms nothing."""
+        if entries:
+            task = asyncio.create_task(in_thread(partial(presence.renew, entries, gone=gone)))
+            self._telling.add(task)
+            task.add_done_callback(self._telling.discard)
 
 
 guard = Guard()
@@ -274,6 +291,19 @@ def _asked(scope: Scope) -> dict[str, int] | None:
             return None
         found[name] = int(cursor or 0)
     return found if 0 < len(found) <= TOPICS_PER_STREAM else None
+
+
+def _place(scope: Scope) -> str:
+    """Where on its page the person is."""
+    place = parse_qs(scope["query_string"].decode("latin-1")).get("at", [""])[0]
+    return place if presence.PLACE.fullmatch(place) else "page"
+
+
+def _entries(known: dict[str, int], user_id: int, place: str) -> list[presence.Entry]:
+    """What the stream says of its person: one entry per topic about which it asks who is there."""
+    topics = [name.partition(":")[2] for name in known if name.startswith(f"{presence.KIND}:")]
+    stream = uuid.uuid4().hex[:16]
+    return [presence.Entry(topic, stream, user_id, place) for topic in topics]
 
 
 def _admit(session: str, asked: dict[str, int] | None) -> tuple[int | None, dict[str, int] | None]:

@@ -31,6 +31,7 @@ class IncidentsConfig(AppConfig):
         needs.add("incidents", waiting.incidents)
         needs.add("stakeholders", waiting.stakeholders)
         needs.add("reviews", waiting.reviews)
+        needs.add("handovers", waiting.handovers)
         panels.add("escalation", Panel("context", "Escalation", "incidents/oncall/panel.html", escalation.context))
         nav.add("oncall", NavItem("On-call", "oncall", "oncall", "see_console", ("/oncall/",), position=60, key="o"))
         needs.add("unmanned", unmanned.needs)

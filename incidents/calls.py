@@ -4,7 +4,8 @@ from django.conf import settings
 
 from erpops import audit
 from incidents import ladder, notify, oncall, timeline
-from incidents.models import Contact, Escalation, Incident
+from incidents.choices import MessageKind
+from incidents.models import Contact, Escalation, Handover, Incident
 from incidents.oncall import Ladder, Outcome, Person
 
 _WHY = {
@@ -13,6 +14,20 @@ _WHY = {
     "escalate": "not resolved in time; ",
     "asked": "",
 }
+
+
+def tell_of_handover(handover: Handover) -> None:
+    """A quiet notice to the receiver by the first method of each contact that is theirs; the page is for later."""
+    incident = handover.incident
+    context = {"incident": incident, "title": " ".join(incident.title.split()), "link": notify.link_to(incident)}
+    context["giver"] = handover.giver.get_full_name() or handover.giver.get_username()
+    for contact in Contact.objects.filter(user=handover.receiver, active=True).prefetch_related("methods"):
+        if method := ladder.first_method(contact):
+            subject, body = notify.render(method.channel, "handover", context)
+            key = notify.key_of("handover", handover.pk, method.pk)
+            notify.queue(
+                kind=MessageKind.NOTICE, method=method, idem_key=key, subject=subject, body=body, incident=incident
+            )
 
 
 def page_level(*, incident: Incident, escalation: Escalation, outcome: Outcome, people: dict[int, Person]) -> None:

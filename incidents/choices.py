@@ -30,6 +30,13 @@ class RoleName(TextChoices):
     SCRIBE = "scribe", "Scribe"
 
 
+class HandoverStatus(TextChoices):
+    OFFERED = "offered", "Waiting for an answer"
+    ACCEPTED = "accepted", "Accepted"
+    DECLINED = "declined", "Declined"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
 class EscalationState(TextChoices):
     ARMED = "armed", "Waiting for someone"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"

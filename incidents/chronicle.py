@@ -21,7 +21,7 @@ _ICONS = {
     "incident": "incidents", "note": "note", "status": "message", "command": "terminal", "step": "steps",
     "execution": "runbooks", "runbook": "runbooks", "escalation": "phone", "page": "phone", "message": "mail",
     "role": "user", "alert": "alert", "review": "reviews", "check": "checks", "approval": "shield",
-    "evidence": "pin", "wait": "clock", "phase": "clock",
+    "evidence": "pin", "wait": "clock", "phase": "clock", "handover": "user",
 }  # fmt: skip
 _TONES = {
     "incident.opened": "bad",
@@ -44,7 +44,8 @@ _ENDS = {
 
 @dataclass(frozen=True)
 class EventRow:
-    """One event. `body` is a note as safe HTML; `late` says when it was written if that was afterwards.
+    """One event. `body` is a note, or what a handover says, as safe HTML; `late` says when it was written if that was
+    afterwards.
 
     Evidence has a `quote` and the `url` where it stands; `withdrawn` if it was taken away again.
     """
@@ -113,7 +114,7 @@ def row(event: Event, *, withdrawn: bool = False) -> EventRow:
         tone=_TONES.get(event.kind) or _ENDS.get(str(event.data.get("status", "")), ""),
         who=who,
         text=text if who else text[:1].upper() + text[1:],
-        body=markdown.render(event.text) if note else None,
+        body=markdown.render(event.text if note else event.data["body"]) if note or event.data.get("body") else None,
         noise=event.noise,
         late=event.at if event.at - event.occurred_at > LATE else None,
         quote=str(event.data.get("quote", "")),

@@ -7,6 +7,7 @@ from incidents import chronicle
 from incidents.choices import RoleName
 from incidents.markdown import escape, fenced
 from incidents.models import Incident, TimelineEvent
+from incidents.pictures import REFERENCE, in_words
 from incidents.queries import name_of
 
 # Longer timelines are cut in the draft's table; the room keeps all of it.
@@ -31,6 +32,7 @@ def draft(incident: Incident) -> str:
         "## Commands that were run\n\n" + _commands(incident, events),
         *_alone(incident),
         *_evidence(incident),
+        *_pictures(incident),
         "## What helped\n\n[What made the way out shorter: people, tools, runbooks, luck]",
         "## What made it hard\n\n[What was missing, misleading or slow]",
         "## Contributing factors\n\n[More than one: what had to come together for this to happen]",
@@ -77,7 +79,7 @@ def _table(incident: Incident, events: list[TimelineEvent], *, cut: bool) -> str
     lines = ["| UTC | What | Event |", "|---|---|---|"]
     for event in events:
         who = f"{_role_or_name(incident, event)}: " if event.actor_id else ""
-        what, link = escape(who + event.text[:300]), f"[e{event.seq}]({_link(incident, event)})"
+        what, link = escape(who + in_words(event.text)[:300]), f"[e{event.seq}]({_link(incident, event)})"
         lines.append(f"| {event.occurred_at:%H:%M:%S} | {what} | {link} |")
     if cut:
         lines.append(f"| | The first {TABLE_ROWS} events; the room has all of them. | |")
@@ -128,6 +130,18 @@ def _evidence(incident: Incident) -> list[str]:
         for event in found
     ]
     return ["## Evidence\n\n" + "\n\n".join(quotes)]
+
+
+def _pictures(incident: Incident) -> list[str]:
+    """What people pasted into their notes, each with the note's event."""
+    noted = TimelineEvent.objects.filter(incident=incident, kind="note", text__contains="](picture:")
+    lines = [
+        f"{event.occurred_at:%H:%M:%S} {_role_or_name(incident, event)} ([e{event.seq}]({_link(incident, event)})):"
+        f"\n\n![{shows}](picture:{key})"
+        for event in noted.select_related("actor").order_by("occurred_at", "seq")
+        for shows, key in REFERENCE.findall(event.text)
+    ]
+    return ["## Pictures\n\n" + "\n\n".join(lines)] if lines else []
 
 
 def _runbooks(incident: Incident, events: list[TimelineEvent]) -> str:

@@ -144,6 +144,11 @@ def cannot_take(*, incident: Incident, by: User, seen: str = "") -> bool:
     return _call_on(incident, by, seen, kind="escalation.cannot_take", text="can't take it")
 
 
+def call_for_handover(*, incident: Incident, text: str) -> None:
+    """Nobody answered a handover: the next level is called at once, unless the incident is over."""
+    _call_on(incident, None, "", kind="escalation.handover", text=text)
+
+
 def step_of(escalation: Escalation) -> str:
     """Where an escalation stands, to compare later."""
     return f"{escalation.generation}.{escalation.cycle}.{escalation.level}"
@@ -205,7 +210,7 @@ def _begin(incident: Incident, *, acknowledged: bool) -> None:
     _follow(incident, escalation, oncall.begin(rule, now, people), people)
 
 
-def _call_on(incident: Incident, by: User, seen: str, *, kind: str, text: str) -> bool:
+def _call_on(incident: Incident, by: User | None, seen: str, *, kind: str, text: str) -> bool:
     with transaction.atomic():
         incident, escalation = _asked(incident)
         if seen and seen != step_of(escalation):

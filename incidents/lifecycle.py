@@ -13,7 +13,7 @@ from erpops import audit, clock
 from erpops.clock import Now
 from erpops.failpoints import failpoint
 from erpops.transitions import IllegalMove, Machine
-from incidents import escalation, postmortem, recovery, timeline
+from incidents import escalation, pictures, postmortem, recovery, timeline
 from incidents.choices import IncidentStatus, RoleName, Severity
 from incidents.models import Environment, Incident, IncidentRole, Service
 
@@ -212,6 +212,7 @@ def add_note(*, incident: Incident, text: str, by: User, occurred_at: datetime |
         if recent.filter(text=text).exists():
             return
         timeline.add(incident=incident, kind="note", text=text, by=by, occurred_at=occurred_at)
+        pictures.use(text)
         audit.record(action="incident.note", target=f"incident:{incident.pk}", by=by)
 
 

@@ -1,7 +1,7 @@
 """What of this layer waits for a person: the incidents' part of the Now page.
 
-Ranks: 10 acknowledge (worst first), 20 nobody left to call, 30 tell stakeholders, 40 what I am working
-on, 45 what nobody leads, 70 reviews.
+Ranks: 10 acknowledge (worst first), 15 accept a handover, 20 nobody left to call, 25 somebody asks for a baton,
+30 tell stakeholders, 40 what I am working on, 42 walks that I left, 45 what nobody leads, 70 reviews.
 """
 
 from django.contrib.auth.models import User
@@ -13,9 +13,9 @@ from erpops.htmx import Need
 from incidents import status
 from incidents.access import visible_incidents
 from incidents.beginnings import Beginning, beginnings_for
-from incidents.choices import EscalationState, IncidentStatus, ReviewStatus, RoleName, Severity
-from incidents.models import Incident, IncidentRole, PostMortem
-from incidents.queries import IncidentRow, prepared
+from incidents.choices import EscalationState, HandoverStatus, IncidentStatus, ReviewStatus, RoleName, Severity
+from incidents.models import Handover, Incident, IncidentRole, PostMortem
+from incidents.queries import IncidentRow, name_of, prepared
 
 # More open incidents than this and the list is for the incidents page.
 LIMIT = 100
@@ -83,6 +83,24 @@ def _where(incident: Incident) -> str:
     if incident.is_drill:
         words.append("drill")
     return " · ".join(words)
+
+
+def handovers(user: User) -> list[Need]:
+    """Incidents that somebody wants me to take."""
+    offered = Handover.objects.filter(receiver=user, status=HandoverStatus.OFFERED)
+    mine = offered.filter(incident__in=visible_incidents(user)).exclude(incident__status=IncidentStatus.RESOLVED)
+    related = ("incident__environment", "incident__service", "giver")
+    return [
+        _need(
+            found.incident,
+            15,
+            "Accept the handover",
+            since=found.offered_at,
+            url=reverse("room_handover", args=[found.incident_id]),
+            detail=f"from {name_of(found.giver)} · {_where(found.incident)}",
+        )
+        for found in mine.select_related(*related)[:20]
+    ]
 
 
 def stakeholders(user: User) -> list[Need]:

@@ -24,3 +24,5 @@ class Panel:
 
 
 panels: Registry[Panel] = Registry("room panel")
+# What other layers call a place of the room (`run/3/step/7`); nothing for one that is not theirs.
+places: Registry[Callable[[str], str]] = Registry("room place")

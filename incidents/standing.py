@@ -6,12 +6,13 @@ from datetime import datetime
 from django.contrib.auth.models import User
 
 from erpops import access, clock
+from incidents import handover
 from incidents.access import may_operate
 from incidents.beginnings import Beginning, beginnings_for
 from incidents.choices import EscalationState, IncidentStatus, RoleName
 from incidents.escalation import step_of
 from incidents.matrix import next_call
-from incidents.models import Escalation, Incident, IncidentRole
+from incidents.models import Escalation, Handover, Incident, IncidentRole
 from incidents.queries import name_of, update_due
 
 WORKING_STATES = (IncidentStatus.INVESTIGATING, IncidentStatus.IDENTIFIED, IncidentStatus.MONITORING)
@@ -52,8 +53,14 @@ class Standing:
     may_work: bool
     may_post: bool
     states: list[tuple[str, str]]
+    handover: Handover | None
     # What acknowledging can begin.
     beginning: Beginning | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the person has a role here."""
+        return any(role.own for role in self.roles)
 
     @property
     def free(self) -> list[RoleHolder]:
@@ -73,6 +80,7 @@ def standing(incident: Incident, user: User) -> Standing:
         may_post=access.can(user, "post_status"),
         beginning=beginnings_for(user, [incident]).get(incident.pk),
         states=[(state.value, str(state.label)) for state in WORKING_STATES if state != incident.status],
+        handover=handover.waiting(incident),
     )
 
 

@@ -3,6 +3,7 @@
 import time
 
 from erpops import beats
+from incidents import pictures
 
 EVERY_S = 60.0
 
@@ -14,11 +15,11 @@ class Broom:
         self._next = 0.0
 
     def tick(self) -> int:
-        """Forget processes that are long gone; how many."""
+        """Forget processes that are long gone and pictures that nobody used; how many."""
         if time.monotonic() < self._next:
             return 0
         self._next = time.monotonic() + EVERY_S
-        return beats.forget_old()
+        return beats.forget_old() + pictures.sweep()
 
 
 tick = Broom().tick

@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.models import User
 
 from erpops import audit
+from erpops.clock import Now
 from erpops.transitions import Machine
 from incidents import lifecycle, timeline
 from incidents.access import may_operate
@@ -35,15 +36,26 @@ LIVE_RUNS = set(RunStatus) - TERMINAL_RUNS
 
 
 def require_baton(execution: Execution, by: User) -> None:
-    """Refuse unless the walk goes on, `by` holds the baton and may act in its environment."""
+    """Refuse unless the walk goes on, `by` holds the baton and may act in its environment.
+
+    The UPDATE that notes the holder's latest act locks the walk: called in the transaction of an act, nobody can
+    take the baton or end the walk before that act has committed.
+    """
     if execution.is_rehearsal:
         raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
+    mine = Execution.objects.filter(pk=execution.pk, status=E.ACTIVE, holder=by)
+    held = mine.update(acted_at=Now(), paused_at=None)
     execution.refresh_from_db(fields=["status", "holder"])
-    if execution.status != E.ACTIVE:
-        raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")
-    if execution.holder_id != by.pk:
+    if not held:
+        if execution.status != E.ACTIVE:
+            raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")
         holder = execution.holder.get_username() if execution.holder else "Nobody"
         raise Refused(f"{holder} has the baton here. Take over to act yourself.", code="baton")
+    require_operator(execution, by)
+
+
+def require_operator(execution: Execution, by: User) -> None:
+    """Refuse unless `by` may run commands in the walk's environment."""
     if not may_operate(by, execution.environment):
         raise Refused(
             f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"

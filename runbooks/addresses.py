@@ -6,7 +6,7 @@ from runbooks.models import Execution
 
 
 def of_walk(execution: Execution, view: str, **where: int | str) -> str:
-    """The address of `view` of a walk; `where` names the step and the command."""
+    """The address of `view` of a walk; `where` names the step and the command, or a request."""
     named = {**where, "execution": execution.pk}
     return reverse(view, kwargs=named if execution.incident_id is None else {**named, "number": execution.incident_id})
 

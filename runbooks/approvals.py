@@ -71,6 +71,7 @@ def ask(
     intent.require_runnable(meant)
     _require_somebody(step_run, by)
     with _guarded():
+        executions.require_baton(execution, by)  # once more, now that nobody can take it
         executions.lock(step_run)
         before = _open(step_run, command)
         if before is not None:

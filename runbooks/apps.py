@@ -38,6 +38,7 @@ class RunbooksConfig(AppConfig):
         from runbooks.views import room as runbook_room
 
         _own_programs()
+        _people()
         steps.add("runbooks", bootstrap.prepare)
         needs.add("approvals", waiting.approvals)
         sse.feeds.add("run", output.RunFeed())
@@ -66,6 +67,21 @@ class RunbooksConfig(AppConfig):
         recovery.questions.add("verification", verification.unverified)
         beginnings.add("runbooks", beginning.beginnings)
         panels.add("runbooks", Panel("main", "Runbook", "runbooks/room/panel.html", runbook_room.panel))
+
+
+def _people() -> None:
+    """What several people at one walk share: the baton, handovers, who is where."""
+    # As in `ready`.
+    from erpops.htmx import needs
+    from incidents import handover
+    from incidents.room import places
+    from runbooks import baton, handing, onlookers
+    from runbooks import needs as waiting
+
+    needs.add("batons", waiting.batons)
+    handover.belongings.add("batons", handover.Belonging(baton.held, baton.hand_on))
+    handover.facts.add("walks", handing.facts)
+    places.add("walks", onlookers.in_words)
 
 
 def _own_programs() -> None:

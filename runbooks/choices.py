@@ -58,6 +58,14 @@ class RehearsalVerdict(TextChoices):
     NOT_READ = "not_read", "Not read-only"
 
 
+class BatonStatus(TextChoices):
+    WAITING = "waiting", "Waiting for an answer"
+    GIVEN = "given", "Handed over"
+    KEPT = "kept", "Kept"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    LAPSED = "lapsed", "Overtaken"
+
+
 class StepStatus(TextChoices):
     PENDING = "pending", "Not viewed"
     CURRENT = "current", "Current"

@@ -16,7 +16,7 @@ from django.db import transaction
 from erpops import clock
 from erpops.clock import Now
 from erpops.transitions import Machine
-from incidents import lifecycle
+from incidents import lifecycle, pictures
 from incidents.access import may_operate
 from incidents.models import Environment, Incident
 from runbooks import answers, budgets, decisions, library, observing, secret_values, waits, walk
@@ -31,6 +31,7 @@ from runbooks.acts import (
     point_at,
     progressed,
     require_baton,
+    require_operator,
     step_title,
     tell,
     tell_step,
@@ -50,6 +51,7 @@ __all__ = [
     "latest_runs",
     "lock",
     "require_baton",
+    "require_operator",
     "step_title",
     "tell",
     "tell_step",
@@ -238,6 +240,7 @@ def keep_note(*, execution: Execution, text: str, by: User) -> None:
         return
     with transaction.atomic():
         tell(execution, "note", text, by)
+        pictures.use(text)
 
 
 def complete(*, execution: Execution, by: User, note: str = "") -> None:
@@ -289,24 +292,31 @@ def _come_back(execution: Execution, outcome: str, parts: list[str], by: User) -
 
 
 def take_over(*, execution: Execution, by: User) -> None:
-    """Take the baton; whoever had it reads along from now on."""
+    """The baton moves to `by`; whoever had it reads along from now on. `runbooks.baton` says when that may be."""
     if execution.is_rehearsal:
         raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
-    if not may_operate(by, execution.environment):
-        raise Refused(
-            f"Running commands in {execution.environment.label} is not among your permissions.", code="permission"
-        )
+    require_operator(execution, by)
     with transaction.atomic():
         locked = Execution.objects.select_for_update(of=("self",)).select_related("holder").get(pk=execution.pk)
         if locked.status != E.ACTIVE:
             raise Refused("This walk has ended, so there is no baton to take.")
         before = locked.holder
-        execution.holder = by
-        execution.save(update_fields=["holder"])
+        Execution.objects.filter(pk=execution.pk).update(holder=by, acted_at=Now(), paused_at=None)
+        execution.refresh_from_db(fields=["holder", "acted_at", "paused_at"])
         if before != by:
             text = f"took over the runbook {execution.version.runbook.title}"
             text += f" from {before.get_username()}" if before else ""
             tell(execution, "execution.taken_over", text, by)
+
+
+def pause(*, execution: Execution, by: User) -> None:
+    """The holder leaves: a bookmark stays at their step, and anybody may take over at once. Their next act ends it."""
+    with transaction.atomic():
+        require_baton(execution, by)
+        Execution.objects.filter(pk=execution.pk).update(paused_at=Now())
+        execution.refresh_from_db(fields=["paused_at", "position"])
+        said = f"paused the runbook {execution.version.runbook.title} at step {execution.position + 1}"
+        tell(execution, "execution.paused", said, by, step=execution.position)
 
 
 def follow_runs(*, step_run: StepRun) -> None:

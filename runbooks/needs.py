@@ -1,15 +1,29 @@
-"""What of runbooks waits for a person: rank 15 to approve or refuse, 16 to use an approval while it is good."""
+"""What of the runbooks waits for a person: the Now page's part.
+
+Ranks: 15 to approve or refuse, 16 to use an approval while it is good, 25 to answer who asks for the baton, 42 to go
+on with a walk that I left; `incidents.needs` lists the others.
+"""
+
+from datetime import timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from erpops import access
+from erpops.clock import Now
 from erpops.htmx import Need
 from runbooks import addresses, approval_views
-from runbooks.choices import ApprovalState
-from runbooks.models import Approval
+from runbooks.access import visible_executions
+from runbooks.baton import IDLE_S
+from runbooks.choices import ApprovalState, BatonStatus, ExecutionStatus
+from runbooks.models import Approval, BatonRequest, Execution
 
 RANK_ANSWER, RANK_USE = 15, 16
+_ASKED, _LEFT = 25, 42
+MOST = 20
 
 
 def approvals(user: User) -> list[Need]:
@@ -34,4 +48,38 @@ def _need(approval: Approval) -> Need:
         severity=execution.incident.severity if execution.incident else "",
         since=approval.asked_at if asked else approval.decided_at,
         due=approval.expires_at,
+    )
+
+
+def batons(user: User) -> list[Need]:
+    """Walks that I hold: somebody asks for the baton, or I have left them, or not touched them for a while."""
+    waiting = BatonRequest.objects.filter(execution=OuterRef("pk"), status=BatonStatus.WAITING)
+    walks = _held(user).annotate(
+        asked_by=Subquery(waiting.values("by__username")[:1]),
+        asked_at=Subquery(waiting.values("asked_at")[:1]),
+        last=Coalesce("acted_at", "started_at"),
+    )
+    left = Q(paused_at__isnull=False) | Q(last__lt=Now() - timedelta(seconds=IDLE_S))
+    return [_of_walk(walk) for walk in walks.filter(left | Q(asked_by__isnull=False))[:MOST]]
+
+
+def _of_walk(walk: Any) -> Need:
+    title, url = walk.version.runbook.title, addresses.of_walk(walk, "walk_step", position=walk.position)
+    if walk.asked_by:
+        asks = f"{walk.asked_by} asks for the baton of {title}"
+        return Need(_ASKED, "Answer", asks, url, detail=_where(walk), since=walk.asked_at)
+    paused = f"Paused at step {walk.position + 1} · {_where(walk)}"
+    return Need(_LEFT, "Go on", title, url, detail=paused, since=walk.paused_at or walk.last)
+
+
+def _held(user: User) -> QuerySet[Execution]:
+    if not access.can(user, "run_commands"):
+        return Execution.objects.none()
+    held = visible_executions(user).filter(holder=user, status=ExecutionStatus.ACTIVE)
+    return held.select_related("version__runbook", "incident", "environment")
+
+
+def _where(walk: Execution) -> str:
+    return (
+        f"{walk.reference} {walk.incident.title}" if walk.incident else f"{walk.reference} on {walk.environment.label}"
     )

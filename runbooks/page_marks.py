@@ -27,7 +27,7 @@ def tokens(
         "foot": (own.status, own.reason, own.note, view.busy, settled, may_act),
     }
     parts["foot"] = (parts["foot"], sorted(own.ticked))
-    parts |= {name: (turn, may_act) for name, turn in (turns or {}).items()}
+    parts |= {name: (parts.get(name), turn, may_act) for name, turn in (turns or {}).items()}
     for item in view.items:
         parts[f"item-{item.index}"] = (item.ticked, dict(item.observed), view.settled, may_act)
     for command in view.commands:
@@ -35,7 +35,12 @@ def tokens(
         seen = [dict(item.observed) for item in command.expected]
         asked = command.approval.mark if command.approval else None
         parts[f"act-{command.index}"] = (attempts, seen, command.missing, may_act, asked)
-    return {name: sha256(repr(part).encode()).hexdigest()[:8] for name, part in parts.items()}
+    return {name: mark(part) for name, part in parts.items()}
+
+
+def mark(part: object) -> str:
+    """A short text that differs whenever `part` does."""
+    return sha256(repr(part).encode()).hexdigest()[:8]
 
 
 def digest(command: CommandView) -> str:

@@ -120,8 +120,10 @@ def _require_reading(execution: Execution, meant: Intent) -> None:
 
 def stop(*, run: CommandRun, by: User) -> None:
     """Ask for an attempt to end, as who has the baton."""
-    executions.require_baton(run.step_run.execution, by)
-    end_early(run=run, by=by)
+    with transaction.atomic():
+        end_early(run=run, by=by)
+        # The attempt's row is locked before its walk's, as everywhere; a refusal takes the change back.
+        executions.require_baton(run.step_run.execution, by)
 
 
 def end_early(*, run: CommandRun, by: User) -> None:
@@ -155,6 +157,8 @@ def recheck(run: CommandRun) -> Bound:
     rows = StepRun.objects.select_related("execution__environment", "execution__version__runbook")
     # As they are now: what prepares the start reads from these same instances.
     run.step_run = rows.get(pk=run.step_run_id)
+    if run.risk != Risk.READ:
+        run.refresh_from_db(fields=["values"])
     meant = intent.of(step_run=run.step_run, command=run.command, values=run.values, waits=run.waits)
     _require_reading(run.step_run.execution, meant)
     same = (meant.digest, meant.bound.script, meant.queue, meant.compiled["risk"])
@@ -256,6 +260,8 @@ def _insert(
         return earlier
     # A rehearsal tries every way of several and takes none.
     if not step_run.execution.is_rehearsal:
+        # Once more, now that nobody can take it.
+        executions.require_baton(step_run.execution, by)
         decisions.begun(step_run, by, reads=compiled["risk"] == "read")
     before = _attempts_before(step_run, command)
     approval = None

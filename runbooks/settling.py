@@ -26,12 +26,14 @@ def settle_unknown(*, run: CommandRun, verdict: str, by: User, note: str = "") -
     """A person says how an attempt of unknown outcome ended: `done`, `not_done`, or that it is run `again` anyway."""
     if verdict not in VERDICTS:
         raise ValueError(f"The verdict is one of {', '.join(VERDICTS)}, not {verdict!r}.")
-    executions.require_baton(run.step_run.execution, by)
     word = VERDICTS[verdict]
     to = R.SUCCEEDED if verdict == "done" else R.FAILED
     with transaction.atomic():
         reason = f"Outcome unknown; {by.get_username()} checked: {word}. {note}".strip()[:300]
-        if not runner.RUN.move(run, to=to, only_from={R.OUTCOME_UNKNOWN}, reason=reason):
+        moved = runner.RUN.move(run, to=to, only_from={R.OUTCOME_UNKNOWN}, reason=reason)
+        # The attempt's row before its walk's, as everywhere; a refusal takes the change back.
+        executions.require_baton(run.step_run.execution, by)
+        if not moved:
             return
         executions.lock(run.step_run)
         said = f"marked `{runner.short(run.text)}` as {word}"
@@ -42,10 +44,11 @@ def settle_unknown(*, run: CommandRun, verdict: str, by: User, note: str = "") -
 
 def confirm_stopped(*, run: CommandRun, by: User) -> None:
     """A person has looked: nothing of an attempt with an unconfirmed stop runs any more."""
-    executions.require_baton(run.step_run.execution, by)
     with transaction.atomic():
         reason = f"{by.get_username()} checked that nothing of it runs any more."
-        if runner.RUN.move(run, to=R.STOPPED, only_from={R.STOP_UNCONFIRMED}, reason=reason):
+        moved = runner.RUN.move(run, to=R.STOPPED, only_from={R.STOP_UNCONFIRMED}, reason=reason)
+        executions.require_baton(run.step_run.execution, by)
+        if moved:
             executions.lock(run.step_run)
             said = f"confirmed that `{runner.short(run.text)}` has stopped"
             executions.tell_step(run.step_run, "command.settled", said, by, run=run.pk, verdict="stopped")

@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from runbooks.views import (
     approvals,
+    baton,
     commands,
     deciding,
     dry_run,
@@ -28,7 +29,10 @@ def _walk(below: str) -> list[URLPattern]:
     """The pages of a walk, below its incident or below itself; the same names, told apart by what they are given."""
     step, command = f"{below}/step/<int:position>", f"{below}/step/<int:position>/command/<int:command>"
     return [
-        path(f"{below}/take", room.take_over, name="walk_take"),
+        path(f"{below}/take", baton.take, name="walk_take"),
+        path(f"{below}/baton/<int:asked>", baton.answer, name="walk_baton"),
+        path(f"{below}/pause", baton.pause, name="walk_pause"),
+        path(f"{below}/here", room.here, name="walk_here"),
         path(f"{below}/complete", room.complete, name="walk_complete"),
         path(f"{below}/abandon", room.abandon, name="walk_abandon"),
         path(f"{below}/dry-run", dry_run.of_walk, name="walk_dry_run"),
@@ -122,6 +126,7 @@ urlpatterns = [
     path("p/start/<slug:slug>", procedures.start, name="procedure_start"),
     path("p/<int:execution>/", procedures.room, name="procedure"),
     path("p/<int:execution>/journal", procedures.journal, name="procedure_journal"),
+    path("p/<int:execution>/picture", procedures.picture, name="procedure_picture"),
     path("p/<int:execution>/note", procedures.note, name="procedure_note"),
     *_walk("p/<int:execution>"),
     *_run("p/<int:execution>/run/<int:run>"),

@@ -60,6 +60,7 @@ class RailPhase:
     started_at: datetime | None
     ended_at: datetime | None
     steps: list[RailStep]
+    over: bool = False
 
 
 def places(compiled: Mapping[str, Any]) -> list[tuple[int, int]]:
@@ -181,6 +182,7 @@ def rail(
                 started_at=clock.due_at - timedelta(seconds=phase["time_box_s"]) if clock else None,
                 ended_at=clock.ended_at if clock else None,
                 steps=steps,
+                over=clock is not None and clock.over_at is not None,
             )
         )
     return phases

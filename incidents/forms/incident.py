@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from erpops import clock
 from incidents.access import visible_environments
 from incidents.choices import Severity
+from incidents.markdown import without_controls
 from incidents.models import Environment, Service
 
 _FAR_BACK = timedelta(days=30)
@@ -96,6 +97,9 @@ class NoteForm(forms.Form):
         },
     )
     occurred_at = _moment()
+
+    def clean_text(self) -> str:
+        return without_controls(self.cleaned_data["text"])
 
     def clean_occurred_at(self) -> datetime | None:
         return _not_later(self.cleaned_data["occurred_at"])

@@ -16,7 +16,9 @@ from incidents.models.grants import (
     IncidentGroupGrant,
     IncidentUserGrant,
 )
+from incidents.models.handover import Handover
 from incidents.models.incident import Incident, IncidentRole, TimelineEvent
+from incidents.models.picture import Picture
 from incidents.models.places import Environment, Service
 from incidents.models.review import FollowUp, PostMortem, StatusUpdate
 
@@ -31,11 +33,13 @@ __all__ = [
     "Escalation",
     "EscalationPolicy",
     "FollowUp",
+    "Handover",
     "Incident",
     "IncidentGroupGrant",
     "IncidentRole",
     "IncidentUserGrant",
     "Message",
+    "Picture",
     "PostMortem",
     "Rung",
     "Service",

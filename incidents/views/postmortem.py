@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access, clock
 from erpops.htmx import HtmxRequest, page
 from erpops.transitions import IllegalMove
-from incidents import markdown, postmortem
+from incidents import markdown, pictures, postmortem
 from incidents.access import get_incident_for, visible_incidents
 from incidents.choices import ReviewStatus
 from incidents.forms.postmortem import CommentForm, FollowUpForm, ReviewForm
@@ -200,7 +200,7 @@ def follow_up_done(request: HtmxRequest, number: int, action: int) -> HttpRespon
 def export(request: HtmxRequest, number: int) -> HttpResponse:
     """The review as a Markdown file, with its actions."""
     document = _review_for(request, number)
-    lines = [document.body.rstrip(), "", "## Actions", ""]
+    lines = [pictures.with_addresses(document.body.rstrip()), "", "## Actions", ""]
     for action in document.incident.follow_ups.select_related("owner"):
         box = "x" if action.done_at else " "
         words = [markdown.escape(action.title), name_of(action.owner), f"due {action.due_on}" if action.due_on else ""]

@@ -14,10 +14,12 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access
 from erpops.htmx import HtmxRequest
 from erpops.transitions import IllegalMove
-from incidents import chronicle, lifecycle, recovery
+from incidents import chronicle, lifecycle, pictures, recovery
 from incidents.access import get_incident_for
 from incidents.choices import IncidentStatus, RoleName
+from incidents.company import company
 from incidents.forms.incident import NoteForm, ReasonForm, SeverityForm
+from incidents.images import NotAPicture
 from incidents.models import Incident
 from incidents.queries import CADENCE, alert_rows, severity_meanings
 from incidents.room import panels
@@ -83,6 +85,14 @@ def head(request: HtmxRequest, number: int) -> HttpResponse:
     incident = get_incident_for(request.user, number)
     context = {"incident": incident, "standing": standing(incident, request.user)}
     return render(request, "incidents/room/head_live.html", context)
+
+
+@require_GET
+@access.needs("see_console")
+def here(request: HtmxRequest, number: int) -> HttpResponse:
+    """Who else looks at the incident, and where; fetched again whenever somebody comes, moves or goes."""
+    incident = get_incident_for(request.user, number)
+    return render(request, "incidents/room/here.html", {"incident": incident, "people": company(incident)})
 
 
 @require_GET
@@ -216,7 +226,7 @@ def role(request: HtmxRequest, number: int) -> HttpResponse:
 def note(request: HtmxRequest, number: int) -> HttpResponse:
     """Add a note, now or at an earlier time."""
     incident = working_on(request, number)
-    form = NoteForm(request.POST)
+    form = _note_with_pictures(request, incident)
     if not form.is_valid():
         if not request.htmx:
             return render_room(request, incident, note=form, status=422)
@@ -234,6 +244,23 @@ def note(request: HtmxRequest, number: int) -> HttpResponse:
     )
     response.headers["HX-Trigger-After-Swap"] = "live:incident"
     return response
+
+
+def _note_with_pictures(request: HtmxRequest, incident: Incident) -> NoteForm:
+    """The note; pictures of the form are kept and shown at its end."""
+    sent = request.POST.copy()
+    problem = ""
+    try:
+        shown = pictures.add_all(
+            uploads=request.FILES.getlist("pictures"), topic=f"incident:{incident.pk}", by=request.user
+        )
+        sent["text"] = "\n\n".join(part for part in (sent.get("text", "").strip(), shown) if part)
+    except NotAPicture as error:
+        problem = str(error)
+    form = NoteForm(sent)
+    if problem:
+        form.add_error("text", problem)
+    return form
 
 
 def _moved(request: HtmxRequest, number: int, *, said: str = "") -> HttpResponse:

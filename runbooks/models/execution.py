@@ -19,7 +19,8 @@ class Execution(models.Model):
     the holder looks at. `values` are the parameters' values, one per name for the whole walk, `origins` where
     each was taken from (`runbooks.answers`). Without an incident it is a procedure, whose acts stand in its own
     journal; `event_seq` is the latest entry's number. A rehearsal is held by nobody: the engine carries it out in
-    the name of who started it. `parent` is the step of another walk that referred to this runbook.
+    the name of who started it. `parent` is the step of another walk that referred to this runbook. `acted_at` is the
+    holder's latest act after the start; `paused_at` is set while the holder has left (the bookmark).
     """
 
     version = models.ForeignKey("runbooks.Version", models.PROTECT, related_name="executions")
@@ -33,6 +34,8 @@ class Execution(models.Model):
     started_at = models.DateTimeField()
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     holder = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    acted_at = models.DateTimeField(null=True, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
     event_seq = models.PositiveIntegerField(default=0)
     parent = models.ForeignKey("runbooks.StepRun", models.SET_NULL, null=True, blank=True, related_name="children")

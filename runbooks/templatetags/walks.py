@@ -27,6 +27,18 @@ def run_url(execution: Execution, view: str, run: int) -> str:
     return addresses.of_run(execution, view, run)
 
 
+@register.filter
+def at_step(onlookers: dict[int, list[str]], position: int) -> list[str]:
+    """Who looks at the step."""
+    return onlookers.get(position, [])
+
+
+@register.simple_tag
+def baton_url(execution: Execution, asked: int) -> str:
+    """Where a request for the baton is answered."""
+    return addresses.of_walk(execution, "walk_baton", asked=asked)
+
+
 @register.simple_tag
 def room_url(execution: Execution) -> str:
     """The page around the walk."""

@@ -129,6 +129,6 @@ def question(opened: Walk, index: int) -> dict[str, Any]:
         "facts": consequences.of(opened.execution, opened.runs, opened.position, risk=asked.risk, touched=acts_on),
         "reasons": gate.REASONS,
         "approval": asked.approval,
-        "alone": asked.approved_by_another and approvals.alone(opened.user),
+        "nobody_else": asked.approved_by_another and approvals.alone(opened.user),
         "approvers": access.roles_with("approve_destroy").lower(),
     }

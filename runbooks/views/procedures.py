@@ -8,6 +8,10 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access
 from erpops.htmx import HtmxRequest, page
 from incidents.access import may_operate, visible_environments
+from incidents.images import NotAPicture
+from incidents.markdown import without_controls
+from incidents.pictures import add_all
+from incidents.views import pictures
 from runbooks import addresses, executions, procedures
 from runbooks.access import get_runbook_for
 from runbooks.views import walking
@@ -70,18 +74,40 @@ def journal(request: HtmxRequest, execution: int) -> HttpResponse:
 
 @require_POST
 @access.needs("run_commands")
+def picture(request: HtmxRequest, execution: int) -> HttpResponse:
+    """Keep a picture that was pasted into a note of the journal."""
+    return pictures.taken(request, topic=_topic(act_on(request, None, execution)))
+
+
+@require_POST
+@access.needs("run_commands")
 def note(request: HtmxRequest, execution: int) -> HttpResponse:
     """A note in the journal."""
     opened = act_on(request, None, execution)
-    text = request.POST.get("text", "").strip()
-    if not 0 < len(text) <= NOTE_LONGEST:
-        problem = "Write something first." if not text else f"A note has at most {NOTE_LONGEST} characters."
+    text, unwanted = _noted(request, opened)
+    if unwanted or not 0 < len(text) <= NOTE_LONGEST:
+        problem = unwanted or ("A note has at most 20,000 characters." if text else "Write something first.")
         context = _journal(request, opened) | {"problem": problem, "typed": text}
         return render(request, "runbooks/procedures/_journal.html", context, status=422)
     executions.keep_note(execution=opened.execution, text=text, by=request.user)
     if not request.htmx:
         return redirect(addresses.of_room(opened.execution))
     return render(request, "runbooks/procedures/_journal.html", _journal(request, opened))
+
+
+def _noted(request: HtmxRequest, opened: Walk) -> tuple[str, str]:
+    """What the note says, with its pictures at its end; and why one of them is not taken."""
+    text = without_controls(request.POST.get("text", "")).strip()
+    try:
+        uploads = request.FILES.getlist("pictures")
+        shown = add_all(uploads=uploads, topic=_topic(opened), by=request.user)
+    except NotAPicture as error:
+        return text, str(error)
+    return "\n\n".join(part for part in (text, shown) if part), ""
+
+
+def _topic(opened: Walk) -> str:
+    return opened.execution.topic.partition("@")[0]
 
 
 def render_procedure(request: HttpRequest, opened: Walk) -> HttpResponse:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
@@ -179,6 +179,14 @@ def pulse(request: HtmxRequest, execution: int, position: int, number: int | Non
     return response
 
 
+@require_GET
+@access.needs("see_console")
+def here(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
+    """The marks on the rail: who else looks at which step."""
+    opened = fetch(request, number, execution)
+    return render(request, "runbooks/room/_here.html", {"walk": opened})
+
+
 @require_POST
 @access.needs("run_commands")
 def viewed(request: HtmxRequest, execution: int, position: int, number: int | None = None) -> HttpResponse:
@@ -189,26 +197,14 @@ def viewed(request: HtmxRequest, execution: int, position: int, number: int | No
     return walking.leaves(request, walking.again(opened))
 
 
-@require_POST
-@access.needs("run_commands")
-def take_over(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
-    """Take the baton: from now on this person runs, the others read."""
-    opened = act_on(request, number, execution, _position(request))
-    try:
-        executions.take_over(execution=opened.execution, by=request.user)
-    except REFUSALS as error:
-        return walking.whole(request, walking.refused(opened, error), status=409)
-    return walking.whole(request, walking.again(opened))
-
-
 @access.needs("run_commands")
 def complete(request: HtmxRequest, execution: int, number: int | None = None) -> HttpResponse:
     """The sheet that lists what would be left, and the end of the runbook."""
-    opened = act_on(request, number, execution, _position(request))
+    opened = act_on(request, number, execution, walking.sent_position(request))
     problem, status = "", 200
     if request.method == "POST":
         note = request.POST.get("note", "").strip()
-        if not note and (opened.left.get("failed") or opened.left.get("not_done")):
+        if not note and (opened.turns.left.get("failed") or opened.turns.left.get("not_done")):
             problem, status = "Say what becomes of what failed or was not done.", 422
         else:
             try:
@@ -270,10 +266,3 @@ def _reload(request: HtmxRequest, opened: Walk) -> HttpResponse:
     if not request.htmx:
         return redirect(url)
     return HttpResponse(status=204, headers={"HX-Redirect": url})
-
-
-def _position(request: HttpRequest) -> int:
-    value = (request.POST if request.method == "POST" else request.GET).get("position", "0")
-    if not value.isdecimal() or len(value) > 6:
-        raise Http404("This runbook has no such step.")
-    return int(value)

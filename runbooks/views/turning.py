@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from runbooks import addresses, branching, crossings, durations, fork_views, page_queries, walk
+from runbooks import addresses, branching, crossings, durations, fork_views, observing, page_queries, walk
 from runbooks.access import visible_runbooks
 from runbooks.choices import ExecutionStatus
-from runbooks.models import Decision, Execution, Runbook, Wait
+from runbooks.models import Decision, Execution, PhaseClock, Runbook, Wait
 
 if TYPE_CHECKING:
     from runbooks.views.walking import Walk
@@ -123,10 +123,31 @@ class Turns:
         before = [f for f in branching.forks(opened.execution.version.compiled) if f.position < opened.position]
         return self._address(before[-1].position) if before else ""
 
+    @cached_property
+    def unsettled(self) -> list[walk.Unsettled]:
+        """What has to be settled before the runbook can be completed."""
+        return page_queries.unsettled(self._opened.execution)
+
+    @property
+    def verifying(self) -> bool:
+        """Whether the step belongs to the verification."""
+        return observing.verifies(self._opened.runs[self._opened.position])
+
+    @cached_property
+    def left(self) -> dict[str, list[walk.Leftover]]:
+        """What completing would leave, by kind."""
+        return walk.left_in_words(self._opened.runs, self._opened.execution.version.compiled)
+
+    @cached_property
+    def clocks(self) -> dict[int, PhaseClock]:
+        """The clocks of the walk's phases."""
+        return page_queries.clocks(self._opened.execution)
+
     @property
     def marks(self) -> Mapping[str, object]:
         """What tells whether a part would look different, by the part."""
         return {
+            "rail": [phase for phase, clock in self.clocks.items() if clock.over_at],
             "decided": [decision.pk for decision in self.decided],
             "waits": [(w.begun.pk, w.begun.ended_at is not None) for w in self.waits if w.begun],
             "refs": [(r.child.pk, r.child.status, r.outcome) for r in self.references if r.child],

@@ -11,7 +11,6 @@ from django.shortcuts import redirect, render
 
 from erpops.access import NotAllowed
 from erpops.transitions import IllegalMove
-from incidents.access import may_operate
 from incidents.models import Incident
 from incidents.views.answers import ReadOnlyHere
 from runbooks import access as runbook_access
@@ -33,15 +32,18 @@ from runbooks import (
     walk,
 )
 from runbooks.answers import Known
-from runbooks.choices import ExecutionStatus, RunStatus, StepStatus
+from runbooks.choices import RunStatus, StepStatus
 from runbooks.executors import executors
 from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.refusals import Refused
 from runbooks.views import valued
+from runbooks.views.together import Together
 from runbooks.views.turning import Turns
 from runbooks.views.viewer import Viewer, viewer
 
 _ENDED = {RunStatus.SUCCEEDED, RunStatus.FAILED}
+# What an act may have changed of an execution.
+_MOVING = ["status", "holder", "values", "origins", "position", "ended_at", "acted_at", "paused_at"]
 # Every way in which the writers refuse an act with a sentence for a person.
 REFUSALS = (Refused, IllegalMove, NotAllowed)
 
@@ -70,7 +72,7 @@ def unread(step: step_views.StepView) -> list[command_views.CommandView]:
 
 
 @dataclass
-class Walk:
+class Walk(Together):
     """An execution, for an incident or as a procedure, opened at a step for one person."""
 
     user: User
@@ -122,26 +124,23 @@ class Walk:
             self.runs,
             viewed=self.position,
             url=pattern.replace("987654321", "{}"),
-            clocks=page_queries.clocks(self.execution),
+            clocks=self.turns.clocks,
         )
 
     @cached_property
     def commands(self) -> list[command_views.CommandView]:
         """The step's commands, each with the output of its latest attempt."""
+        typical = standing.of_commands(self.execution.version.runbook_id, [each.text for each in self.step.commands])
         return [
             replace(
                 command,
                 viewer=self._viewer(command.latest),
                 expected=self._judged(command),
-                typical=self._typical.get(command.text),
+                typical=typical.get(command.text),
                 changed=self.changed[f"act-{command.index}"] or self.refused_at == command.index,
             )
             for command in self.step.commands
         ]
-
-    @cached_property
-    def _typical(self) -> dict[str, standing.Typical]:
-        return standing.of_commands(self.execution.version.runbook_id, [command.text for command in self.step.commands])
 
     def _judged(self, command: command_views.CommandView) -> list[command_views.Expectation]:
         """The expectations, judged once the latest attempt has ended by itself."""
@@ -187,7 +186,8 @@ class Walk:
 
     @cached_property
     def tokens(self) -> dict[str, str]:
-        return page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks)
+        marks = page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks)
+        return marks | {"baton": page_marks.mark(self.baton.mark)}
 
     @property
     def token(self) -> str:
@@ -233,38 +233,6 @@ class Walk:
         return sum(run.status == StepStatus.PASSED for run in self.runs)
 
     @property
-    def active(self) -> bool:
-        return self.execution.status == ExecutionStatus.ACTIVE
-
-    @property
-    def holds(self) -> bool:
-        return self.execution.holder_id == self.user.pk
-
-    @cached_property
-    def operator(self) -> bool:
-        return may_operate(self.user, self.execution.environment)
-
-    @property
-    def may_act(self) -> bool:
-        return self.active and self.holds and self.operator
-
-    @property
-    def why_not(self) -> str:
-        """Why this person cannot act now, as the tooltip of each button says it."""
-        if not self.active:
-            return "This runbook is finished."
-        if not self.operator:
-            return f"You may read here, but not run commands on {self.execution.environment.label}."
-        if not self.holds:
-            return f"{self.holder_name} works this runbook. Take over to act."
-        return ""
-
-    @property
-    def holder_name(self) -> str:
-        holder = self.execution.holder
-        return (holder.get_full_name() or holder.get_username()) if holder else "Nobody"
-
-    @property
     def newer(self) -> Version | None:
         """The version published since this execution froze its own."""
         current = self.execution.version.runbook.current
@@ -273,20 +241,6 @@ class Walk:
     @property
     def leftovers(self) -> list[tuple[str, str, str]]:
         return walk.leftovers(self.runs, self.execution.version.compiled)
-
-    @cached_property
-    def unsettled(self) -> list[walk.Unsettled]:
-        """What has to be settled before the runbook can be completed."""
-        return page_queries.unsettled(self.execution)
-
-    @property
-    def verifying(self) -> bool:
-        return observing.verifies(self.runs[self.position])
-
-    @cached_property
-    def left(self) -> dict[str, list[walk.Leftover]]:
-        """What completing would leave, by kind."""
-        return walk.left_in_words(self.runs, self.execution.version.compiled)
 
     @cached_property
     def value_rows(self) -> list[valued.ValueRow]:
@@ -322,6 +276,14 @@ def act_on(request: HttpRequest, number: int | None, execution: int, position: i
     if not opened.operator:
         raise ReadOnlyHere(opened.execution.reference, opened.execution.environment)
     return opened
+
+
+def sent_position(request: HttpRequest) -> int:
+    """The step that the form of an act on the whole walk was shown with."""
+    value = (request.POST if request.method == "POST" else request.GET).get("position", "0")
+    if not value.isdecimal() or len(value) > 6:
+        raise Http404("This runbook has no such step.")
+    return int(value)
 
 
 def user_of(request: HttpRequest) -> User:
@@ -394,7 +356,7 @@ def refused(opened: Walk, error: Exception, *, at: int | None = None) -> Walk:
 
 def again(opened: Walk, position: int | None = None) -> Walk:
     """The execution read anew after an act, opened at `position`."""
-    opened.execution.refresh_from_db(fields=["status", "holder", "values", "origins", "position", "ended_at"])
+    opened.execution.refresh_from_db(fields=_MOVING)
     fresh = Walk(
         user=opened.user,
         execution=opened.execution,

@@ -22,6 +22,7 @@ const gathered = new Map();
 
 let source = null;
 let subscribed = "";
+let announced = "";
 let heardAt = 0;
 let freshAt = Date.now();
 let polledAt = 0;
@@ -84,14 +85,15 @@ function survey() {
     known.add(element);
   }
   const names = [...topics].filter((topic) => !ended.has(topic)).slice(-MOST_TOPICS);
-  return { names, rewound };
+  return { names, rewound, place: document.querySelector("[data-here]")?.dataset.here ?? "page" };
 }
 
 function look() {
   lookTimer = 0;
-  const { names, rewound } = survey();
+  const { names, rewound, place } = survey();
   if (paused) return;
-  if (rewound || names.join(" ") !== subscribed) connect(names);
+  const moved = place !== announced && names.some((name) => name.startsWith("here:"));
+  if (rewound || moved || names.join(" ") !== subscribed) connect({ names, place });
 }
 
 function lookSoon() {
@@ -103,12 +105,13 @@ function drop() {
   source = null;
 }
 
-function connect(names = survey().names) {
+function connect({ names, place } = survey()) {
   drop();
   subscribed = names.join(" ");
+  announced = place;
   if (!names.length || !body.dataset.live) return show();
   const query = names.map((topic) => `topic=${encodeURIComponent(topic)}@${cursors.get(topic) ?? 0}`).join("&");
-  const stream = new EventSource(`${body.dataset.live}?${query}`);
+  const stream = new EventSource(`${body.dataset.live}?${query}&at=${encodeURIComponent(place)}`);
   source = stream;
   openedAt = Date.now();
   nextTryAt = 0;

@@ -24,11 +24,11 @@ def command(
     return {**base, **rest, "risk": risk, "parameters": given, **other}
 
 
-def step(title: str, *commands: dict[str, Any]) -> dict[str, Any]:
+def step(title: str, *commands: dict[str, Any], **other: Any) -> dict[str, Any]:
     """A compiled step."""
     base: dict[str, Any] = {"number": "1", "title": title, "line": 1, "time_box_s": None, "condition": None}
     rest: dict[str, Any] = {"optional": False, "option_group": None, "links": [], "prose": [], "blocks": []}
-    return {**base, **rest, "manual": not commands, "commands": list(commands)}
+    return {**base, **rest, "manual": not commands, "commands": list(commands), **other}
 
 
 def phase(name: str, *steps: dict[str, Any], items: Sequence[str] = ()) -> dict[str, Any]:

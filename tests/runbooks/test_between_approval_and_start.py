@@ -202,10 +202,8 @@ def rounds(tmp_path: Path, count: int, seed: int) -> None:
     chosen, ledger = random.Random(seed), tmp_path / "ledger"
     lena = person("lena", "lead")
     for number in range(count):
-        Environment.objects.filter(name="renamed").update(name="test")
-        Environment.objects.filter(name="test").update(variables={}, is_production=True)
-        Target.objects.all().delete()
-        CommandRun.objects.filter(status__in=["queued", "claimed"]).update(status="stopped")
+        for name in ("test", "renamed"):
+            Environment.objects.filter(name=name).update(name=f"{name}-{number}")
         told = play(Scene(ledger, number, lena), chosen, CHANGES[number % len(CHANGES)])
         assert "WOULD RUN" not in told, (number, told)
         assert effects(ledger) == 0, (number, told)

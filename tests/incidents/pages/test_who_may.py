@@ -24,12 +24,15 @@ ROUTES: dict[str, tuple[str, str, dict[str, str]]] = {
     "room": ("get", "see_console", {}),
     "room_head": ("get", "see_console", {}),
     "room_timeline": ("get", "see_console", {}),
+    "room_here": ("get", "see_console", {}),
     "room_alerts": ("get", "see_console", {}),
     "room_comms": ("get", "see_console", {}),
     "acknowledge": ("post", "work_incidents", {}),
     "room_status": ("post", "work_incidents", {"to": "identified"}),
     "room_severity": ("post", "work_incidents", {"severity": "SEV3"}),
     "room_role": ("post", "work_incidents", {"role": "scribe"}),
+    "room_picture": ("post", "work_incidents", {}),
+    "room_handover": ("get", "work_incidents", {}),
     "room_note": ("post", "work_incidents", {"text": "seen"}),
     "room_resolve": ("post", "work_incidents", {"reason": "fixed"}),
     "room_reopen": ("get", "work_incidents", {}),
@@ -52,7 +55,16 @@ ROUTES: dict[str, tuple[str, str, dict[str, str]]] = {
     "person_add": ("post", "edit_people", {"username": "new", "roles": "operator"}),
 }
 # Posts a drill over HTTP, need rows of their own, or are for everybody who is signed in.
-ELSEWHERE = {"drill", "source_rotate", "source_enable", "follow_up_done", "person_roles", "person_active"}
+ELSEWHERE = {
+    "drill",
+    "source_rotate",
+    "source_enable",
+    "follow_up_done",
+    "handover_answer",
+    "picture",
+    "person_roles",
+    "person_active",
+}
 ELSEWHERE |= {"environment_edit", "person_password", "own_password", "healthz", "theme", "login", "logout"}
 OF_AN_INCIDENT = [name for name in ROUTES if name.startswith(("room", "review_", "follow_up", "acknow"))] + ["review"]
 

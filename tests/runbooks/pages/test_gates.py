@@ -7,8 +7,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from erpops import beats
+from incidents import lifecycle
 from runbooks import executions
 from runbooks.models import Approval, CommandRun, Execution
+from tests.clock import in_this_transaction
 from tests.runbooks.pages.conftest import HTMX, at, compiled, phase, shelve, step
 from tests.runbooks.pages.conftest import command as compiled_command
 
@@ -140,3 +143,48 @@ def test_the_approval_page_is_for_those_who_see_the_walk(
     admin = signed_in(person("ada", "admin"))
     page = admin.get(reverse("approval", args=[approval.pk])).content.decode()
     assert "The role Team lead answers this" in page
+
+
+def taken_over(execution: Execution, lead: User, signed_in: Callable[[User], Client]) -> Client:
+    executions.take_over(execution=execution, by=lead)
+    return signed_in(lead)
+
+
+def test_alone_the_page_counts_down_and_then_runs(
+    execution: Execution, lead: User, signed_in: Callable[[User], Client]
+) -> None:
+    boss, clock = taken_over(execution, lead, signed_in), in_this_transaction()
+    assert "it starts 60 seconds after you ask" in sheet(boss, execution, WIPE)
+    assert "Solo mode." in boss.get("/").content.decode()
+    asked(boss, execution)
+    room = boss.get(at(execution, WIPE)).content.decode()
+    assert "Cooling down" in room and "Review and run…" in room
+    html = sheet(boss, execution, WIPE)
+    given = {"confirm": "yes", "shown": field(html, "shown")}
+    assert "You are alone." in html
+    boss.post(at(execution, WIPE, "command_run", 0), given)
+    assert not CommandRun.objects.exists()
+    clock.advance(seconds=61)
+    beats.beat(role="worker", queues=["env.production"])
+    boss.post(at(execution, WIPE, "command_run", 0), given)
+    assert CommandRun.objects.get().approval.way == "solo"  # type: ignore[union-attr]
+
+
+def test_the_glass_is_broken_on_the_page_of_the_question(
+    execution: Execution, lead: User, person: Callable[..., User], signed_in: Callable[[User], Client]
+) -> None:
+    person("lars", "lead")
+    boss, clock = taken_over(execution, lead, signed_in), in_this_transaction()
+    assert execution.incident is not None
+    lifecycle.set_severity(incident=execution.incident, to="SEV1", by=None)
+    approval = asked(boss, execution)
+    page, glass = reverse("approval", args=[approval.pk]), reverse("approval_glass", args=[approval.pk])
+    assert "Break the glass" in boss.get(page).content.decode()
+    reason = {"reason": "orders are lost every second"}
+    assert boss.post(glass, reason).status_code == 422
+    clock.advance(minutes=5, seconds=1)
+    assert boss.post(glass, {"reason": "now"}).status_code == 422
+    assert boss.post(glass, reason).status_code == 302
+    room = boss.get(at(execution, WIPE)).content.decode()
+    assert "Glass broken by lena" in room and "Review and run…" in room
+    assert "Break the glass" not in boss.get(page).content.decode()

@@ -12,8 +12,8 @@ from checks.models import Target
 from erpops import clock
 from incidents import lifecycle
 from incidents.models import Environment, Incident, TimelineEvent
-from runbooks import addresses, executions
-from runbooks.models import Approval, CommandRun, Execution, Match, Runbook, StepRun
+from runbooks import addresses, clocks, executions
+from runbooks.models import Approval, CommandRun, Execution, Match, PhaseClock, Runbook, StepRun
 from tests.runbooks.pages.conftest import DISK, HTMX, at, command, compiled, phase, shelve, step
 
 SignIn = Callable[[User], Client]
@@ -309,6 +309,7 @@ def test_only_the_holder_acts_until_someone_takes_over(execution: Execution, lea
     assert at(execution, 0, "command_run", 0) not in page
     assert other.post(at(execution, 0, "command_run", 0), headers=HTMX).status_code == 409
     assert not CommandRun.objects.exists()
+    executions.pause(execution=execution, by=execution.started_by)
     other.post(reverse("walk_take", args=[execution.incident_id, execution.pk]), {"position": "0"}, headers=HTMX)
     assert at(execution, 0, "command_run", 0) in other.get(at(execution, 0), headers=HTMX).content.decode()
 
@@ -394,6 +395,14 @@ def test_a_newer_version_is_announced(browser: Client, execution: Execution) -> 
     assert "You are on version 1; version 2 is published by now" in page
 
 
+def test_a_phase_over_its_budget_says_so_in_the_rail(browser: Client, execution: Execution) -> None:
+    shown = browser.get(at(execution, 0), headers=HTMX).content.decode()
+    assert "5 min, over" not in shown
+    PhaseClock.objects.filter(execution=execution).update(due_at=clock.now() - clock.seconds(1))
+    assert clocks.tick() == 1
+    assert "5 min, over" in browser.get(at(execution, 0), headers=HTMX).content.decode()
+
+
 def test_a_run_of_another_incident_is_not_found(browser: Client, execution: Execution, production: Environment) -> None:
     other = lifecycle.open_incident(title="Other", severity="SEV4", environment=production)
     run = ended(execution, 0, "succeeded")
@@ -415,3 +424,35 @@ def test_the_panel_costs_the_same_whatever_the_length(
     ended(execution, 0, "failed")
     with django_assert_max_num_queries(20):  # type: ignore[attr-defined]
         browser.get(at(execution, 0), headers=HTMX)
+
+
+def test_asking_for_the_baton_shows_on_both_screens(
+    browser: Client, execution: Execution, lead: User, signed_in: Callable[[User], Client]
+) -> None:
+    other = signed_in(lead)
+    mine = browser.get(at(execution, 0), headers=HTMX).context["walk"]
+    answer = other.post(addresses.of_walk(execution, "walk_take"), {"position": "0"}, headers=HTMX)
+    assert "You asked olga for the baton" in answer.content.decode()
+    shown = {"token": mine.token, "holder": execution.holder_id}
+    pulse = browser.get(at(execution, 0, "walk_pulse"), shown, headers=HTMX).content.decode()
+    assert "lena asks for the baton" in pulse
+    assert 'id="act-0"' not in pulse, "what else is on the page stays"
+    request = execution.baton_requests.get()
+    url = addresses.of_walk(execution, "walk_baton", asked=request.pk)
+    kept = browser.post(url, {"position": "0", "answer": "keep", "word": "nearly done", "token": mine.token})
+    assert kept.status_code == 302, "a plain form works too"
+    assert "nearly done" in other.get(at(execution, 0), headers=HTMX).content.decode()
+    other.post(addresses.of_walk(execution, "walk_take"), {"position": "0"})
+    again = execution.baton_requests.get(status="waiting")
+    url = addresses.of_walk(execution, "walk_baton", asked=again.pk)
+    assert other.post(url, {"position": "0", "answer": "give"}, headers=HTMX).status_code == 409
+    assert browser.post(url, {"position": "0", "answer": "give"}, headers=HTMX).status_code == 200
+    execution.refresh_from_db()
+    assert execution.holder == lead
+
+
+def test_a_pause_is_a_bookmark_in_the_room(browser: Client, execution: Execution, lead: User) -> None:
+    browser.post(addresses.of_walk(execution, "walk_pause"), {"position": "0"})
+    assert "Paused at" in browser.get(at(execution, 0), headers=HTMX).content.decode()
+    browser.post(at(execution, 0, "step_viewed"))
+    assert "Paused at" not in browser.get(at(execution, 0), headers=HTMX).content.decode()

@@ -22,7 +22,7 @@ def addresses(execution: Execution, run: int) -> dict[str, list[tuple[str, str]]
     number, slug = execution.incident_id, execution.version.runbook.slug
     act = [("POST", at(execution, 0, name)) for name in ("step_viewed", "step_values", "step_done", "step_reads")]
     act += [("POST", at(execution, 0, name)) for name in ("step_skip", "step_paste")]
-    act += [("POST", of_walk(execution, name)) for name in ("walk_take", "walk_complete", "walk_abandon")]
+    act += [("POST", of_walk(execution, name)) for name in ("walk_take", "walk_pause", "walk_complete", "walk_abandon")]
     act += [("POST", of_run(execution, name, run)) for name in ("run_stop", "run_settle")]
     act += [("POST", at(execution, 0, "command_run", 0)), ("GET", at(execution, 0, "command_confirm", 0))]
     act += [("POST", reverse("walk_start", args=[number, slug])), ("POST", reverse("runbook_start", args=[slug]))]
@@ -34,6 +34,7 @@ def addresses(execution: Execution, run: int) -> dict[str, list[tuple[str, str]]
             ("GET", reverse("walk_finder", args=[number])),
             ("GET", at(execution, 0)),
             ("GET", at(execution, 0, "walk_pulse")),
+            ("GET", of_walk(execution, "walk_here")),
             *(("GET", of_run(execution, f"run_{name}", run)) for name in ("output", "lines", "raw")),
         ],
         "act": act,
