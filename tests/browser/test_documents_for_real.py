@@ -280,7 +280,10 @@ def _result(page: Page, told: Command, index: int) -> Command:
 _REASONS = (
     ("the cluster has no object of that name", r"Error from server \(NotFound\)|No resources found"),
     ("the program is not on the machine that it runs on", "command not found|file not found|exec: .*no such file"),
-    ("the stand-in for Docker Compose needs a Compose file", "this worker has a stand-in|no containers of a Compose"),
+    (
+        "the stand-in for Docker Compose does not know that, or needs the file",
+        "this worker has a stand-in|no containers of a Compose",
+    ),
     ("the stand-in for the cluster does not have it", "404 page not found|the requested resource|resource type"),
     ("nothing listens there in this world", "refused|Failed to connect|Could not connect"),
     (
@@ -297,7 +300,6 @@ _REASONS = (
     ("a certificate is not trusted here", "certificate|SSL"),
     ("curl reads the brackets of the query as a pattern of its own", "exit 3\\b"),
     ("Prometheus refuses the query of the text", "parse error"),
-    ("nothing was found, which grep says with exit 1", r"exit 1\b"),
 )
 
 
@@ -313,7 +315,9 @@ def why(command: Command) -> str:
     for reason, pattern in _REASONS:
         if re.search(pattern, f"{command.said}\n{command.reason}"):
             return reason
-    return f"other: {command.reason[:80]}"
+    if "grep" in command.text and "exit 1 " in command.reason:
+        return "grep found nothing, which it says with exit 1"
+    return f"other: {command.reason.partition(' · ')[0]}"
 
 
 def summary(walks: list[Walked]) -> str:
