@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from erpops.clock import Now, seconds
 from incidents.models import Alert, Incident
 from runbooks import comparing, platforms, walk
 from runbooks.choices import Risk
@@ -15,6 +16,7 @@ from runbooks.models import Match, Runbook
 from runbooks.page_queries import Card, cards
 
 DIAGNOSTICS = 4
+LOOKING_S = 15.0
 _MOST_ALERTS = 200
 
 
@@ -69,6 +71,12 @@ def mark(found: Sequence[Suggestion]) -> str:
     """Another one whenever the list would look different."""
     shown = [(each.match.runbook_id, each.match.rank, each.match.reasons) for each in found]
     return sha256(repr(shown).encode()).hexdigest()[:12]
+
+
+def looking(incident: Incident) -> bool:
+    """Whether the engine has not looked for runbooks yet; after a while without an engine, no more."""
+    young = Incident.objects.filter(pk=incident.pk, opened_at__gt=Now() - seconds(LOOKING_S), matching=None)
+    return young.exists()
 
 
 def diagnostics(shelf: QuerySet[Runbook], incident: Incident) -> list[Card]:

@@ -52,10 +52,13 @@ def _finder(request: HttpRequest, incident: Incident) -> dict[str, Any]:
     suggestions = suggested.of(incident)
     visible = visible_runbooks(request.user)
     shelf = page_queries.find(visible, text=asked) if asked else None
+    # What only looks around is not offered while the right one may be found in a moment.
+    looking = not suggestions and suggested.looking(incident)
     return {
+        "looking": looking,
         "suggestions": suggestions,
         "mark": suggested.mark(suggestions),
-        "diagnostics": [] if suggestions else suggested.diagnostics(visible, incident),
+        "diagnostics": [] if suggestions or looking else suggested.diagnostics(visible, incident),
         "asked": asked,
         "found": page_queries.cards(shelf, limit=FOUND) if shelf is not None else [],
         "may_start": incident.is_open and may_operate(request.user, incident.environment),

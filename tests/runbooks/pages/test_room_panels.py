@@ -1,6 +1,7 @@
 """The runbook part of the incident room, through HTTP."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from erpops import clock
 from incidents import lifecycle
 from incidents.models import Environment, Incident, TimelineEvent
 from runbooks import addresses, clocks, executions
-from runbooks.models import Approval, CommandRun, Execution, Match, PhaseClock, Runbook, StepRun
+from runbooks.models import Approval, CommandRun, Execution, Match, Matching, PhaseClock, Runbook, StepRun
 from tests.runbooks.pages.conftest import DISK, HTMX, at, command, compiled, phase, shelve, step
 
 SignIn = Callable[[User], Client]
@@ -56,9 +57,20 @@ def test_matches_are_shown_with_their_reasons_and_a_start_button(
     assert "never run" in page
 
 
+def test_until_runbooks_were_looked_for_nothing_else_is_offered(browser: Client, incident: Incident) -> None:
+    room = reverse("room", args=[incident.pk])
+    young = browser.get(room).content.decode()
+    assert "Looking for a runbook" in young and "General diagnostics" not in young
+    Matching.objects.create(incident=incident, at=incident.opened_at)
+    assert "No runbook matches" in browser.get(room).content.decode()
+
+
+def test_an_engine_that_does_not_look_is_not_waited_for(browser: Client, incident: Incident) -> None:
+    Incident.objects.filter(pk=incident.pk).update(opened_at=incident.opened_at - timedelta(seconds=20))
+    assert "No runbook matches" in browser.get(reverse("room", args=[incident.pk])).content.decode()
+
+
 def test_without_a_match_the_room_offers_a_search(browser: Client, incident: Incident, runbook: Runbook) -> None:
-    page = browser.get(reverse("room", args=[incident.pk])).content.decode()
-    assert "No runbook matches yet" in page
     found = browser.get(
         reverse("walk_finder", args=[incident.pk]), {"q": "space DISKFULL"}, headers=HTMX
     ).content.decode()
