@@ -9,15 +9,15 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from erpops import audit
+from erpops import audit, clock
 from erpops.clock import Now
 from erpops.transitions import Machine
 from incidents import lifecycle, timeline
 from incidents.access import may_operate
-from incidents.models import TimelineEvent
+from incidents.models import Environment, TimelineEvent
 from runbooks import budgets, journal, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
-from runbooks.models import CommandRun, Execution, StepRun
+from runbooks.models import CommandRun, Execution, StepRun, Version
 from runbooks.refusals import Refused
 
 E, S = ExecutionStatus, StepStatus
@@ -127,3 +127,16 @@ def progressed(step_run: StepRun) -> None:
     """A step passed: the incident's second escalation clock begins again."""
     if incident := step_run.execution.incident:
         lifecycle.progressed(incident=incident)
+
+
+def begin(version: Version, environment: Environment, by: User, **more: Any) -> Execution:
+    """A new execution with all its steps; whoever holds it looks at the first."""
+    execution = Execution.objects.create(
+        version=version, environment=environment, started_at=clock.now(), started_by=by, **more
+    )
+    first = S.CURRENT if execution.holder_id else S.PENDING
+    StepRun.objects.bulk_create(
+        StepRun(execution=execution, position=position, phase=phase, step=step, status=S.PENDING if position else first)
+        for position, (phase, step) in enumerate(walk.places(version.compiled))
+    )
+    return execution

@@ -13,7 +13,6 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from erpops import clock
 from erpops.clock import Now
 from erpops.transitions import Machine
 from incidents import lifecycle, pictures
@@ -24,6 +23,7 @@ from runbooks.acts import (
     LIVE_RUNS,
     STEP,
     advance,
+    begin,
     commands_of,
     compiled_step,
     latest_runs,
@@ -93,26 +93,7 @@ def start(
         places = walk.places(version.compiled)
         if not places:
             raise Refused("There are no steps in this runbook that could be walked: read it in the library.")
-        execution = Execution.objects.create(
-            version=version,
-            incident=incident,
-            environment=environment,
-            started_at=clock.now(),
-            started_by=by,
-            holder=by,
-            parent=parent,
-            **_taken_along(parent),
-        )
-        StepRun.objects.bulk_create(
-            StepRun(
-                execution=execution,
-                position=position,
-                phase=phase,
-                step=step,
-                status=S.PENDING if position else S.CURRENT,
-            )
-            for position, (phase, step) in enumerate(places)
-        )
+        execution = begin(version, environment, by, incident=incident, holder=by, parent=parent, **_taken_along(parent))
         data: dict[str, Any] = {"runbook": runbook.slug, "version": version.number, "steps": len(places)}
         said = f"started the runbook {runbook.title}"
         if parent is not None:

@@ -5,15 +5,13 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from erpops import clock
 from erpops.clock import Now
 from incidents.access import may_operate
 from incidents.models import Environment, Incident
-from runbooks import walk
-from runbooks.acts import E, S, tell
+from runbooks.acts import E, begin, tell
 from runbooks.choices import ExecutionPurpose
 from runbooks.executions import EXECUTION
-from runbooks.models import Execution, StepRun, Version
+from runbooks.models import Execution, Version
 from runbooks.refusals import Refused
 
 
@@ -25,7 +23,7 @@ def start_looking(*, version: Version, incident: Incident, line: str, by: User) 
     _require_operator(incident.environment, by)
     if found := Execution.objects.filter(incident=incident, version=version, status=E.ACTIVE).first():
         return found
-    execution = _begin(version, incident.environment, by, incident=incident, holder=by)
+    execution = begin(version, incident.environment, by, incident=incident, holder=by)
     tell(execution, "execution.started", f"looks without a runbook: `{line[:200]}`", by, version=version.number)
     return execution
 
@@ -36,7 +34,7 @@ def start_rehearsal(*, version: Version, environment: Environment, values: Mappi
     Nobody holds it, so nobody acts in it by hand. Part of the caller's transaction.
     """
     _require_operator(environment, by)
-    execution = _begin(version, environment, by, purpose=ExecutionPurpose.REHEARSAL, values=dict(values))
+    execution = begin(version, environment, by, purpose=ExecutionPurpose.REHEARSAL, values=dict(values))
     said = f"started a rehearsal of version {version.number} of {version.runbook.title}"
     tell(execution, "rehearsal.started", said, by, runbook=version.runbook.slug, version=version.number)
     return execution
@@ -63,16 +61,3 @@ def require_rehearsing(execution: Execution, by: User) -> None:
 def _require_operator(environment: Environment, by: User) -> None:
     if not may_operate(by, environment):
         raise Refused(f"Running commands in {environment.label} is not among your permissions.", code="permission")
-
-
-def _begin(version: Version, environment: Environment, by: User, **more: Any) -> Execution:
-    """A new execution with all its steps; whoever holds it looks at the first."""
-    execution = Execution.objects.create(
-        version=version, environment=environment, started_at=clock.now(), started_by=by, **more
-    )
-    first = S.CURRENT if execution.holder_id else S.PENDING
-    StepRun.objects.bulk_create(
-        StepRun(execution=execution, position=position, phase=phase, step=step, status=S.PENDING if position else first)
-        for position, (phase, step) in enumerate(walk.places(version.compiled))
-    )
-    return execution
