@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from django.db import DatabaseError, InterfaceError, connection
 
+from checks import credentials
 from erpops import claims
 from runbooks import runner
 from runbooks.models import CommandRun, OutputChunk
@@ -45,6 +46,7 @@ class Recorder:
         self._recorded = False
         self._next_renewal = self.renewed_at + RENEW_S
         self._next_look = 0.0
+        self._handed_out = False
         self._thread = threading.Thread(target=self._work, daemon=True, name="recorder")
 
     def start(self) -> None:
@@ -127,3 +129,7 @@ class Recorder:
                 self.fenced = True
                 return
             self.renewed_at, self._next_renewal = asked_at, asked_at + RENEW_S
+        if not self._handed_out:
+            # Not before: neither the start nor the first line waits for it.
+            self._handed_out = True
+            credentials.handed_to_commands(self.run.step_run.execution.environment)
