@@ -73,11 +73,10 @@ def request(
     the attempt of that number, also when that one is over. Raises `Refused` with a sentence and a code.
     """
     execution = step_run.execution
-    executions.require_baton(execution, by)
+    executions.require_baton_as_read(execution, by)
     compiled = intent.command_of(step_run, command)
     if (before := _asked_before(step_run, command, attempt)) is not None:
         return before
-    _attempts_before(step_run, command)
     given = gate.confirmation_of(confirmation)
     if compiled["because"]:
         raise Refused(compiled["because"], code="risk")
@@ -145,11 +144,11 @@ def claim(*, run_id: int, host: str, owner: str) -> CommandRun | None:
 
     `owner` is this try's own: asked again because the answer was lost, it finds the claim that it has made.
     """
-    rows = CommandRun.objects.filter(pk=run_id, status=R.QUEUED)
+    rows = CommandRun.objects.filter(pk=run_id)
     with transaction.atomic():
-        taken = claims.claim(rows, limit=1, lease_s=LEASE_S, owner=owner, status=R.CLAIMED, host=host)
+        claims.take(rows.filter(status=R.QUEUED), lease_s=LEASE_S, owner=owner, status=R.CLAIMED, host=host)
         failpoint("claim.before_commit")
-    return taken[0] if taken else CommandRun.objects.filter(pk=run_id, status=R.CLAIMED, claimed_by=owner).first()
+    return rows.filter(status=R.CLAIMED, claimed_by=owner).first()
 
 
 def recheck(run: CommandRun) -> Bound:
