@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
 from erpops import claims
@@ -44,6 +44,22 @@ RUN = Machine(
 LEASE_S = 22.0
 READ_LIMIT_S, LIMIT_S, SAMPLE_S = 60, 300, 15
 queue_of = intent.queue_of
+_COLUMNS = ("seq", "stream", "at", "line", "cont", "style", "data")
+# One statement, because the first line on a screen waits for it. A commit whose answer was lost is tried again.
+_RECORD = """
+WITH held AS (
+    UPDATE runbooks_commandrun SET output_seq = %s, output_bytes = %s, dropped_bytes = %s
+    WHERE id = %s AND fence = %s AND status = %s AND output_seq <= %s
+    RETURNING id
+), kept AS (
+    INSERT INTO runbooks_outputchunk (run_id, seq, stream, at, line, cont, style, data)
+    SELECT held.id, chunk.* FROM held, unnest(
+        %s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::boolean[], %s::text[], %s::bytea[]
+    ) AS chunk
+    ON CONFLICT DO NOTHING
+)
+SELECT id FROM held
+"""
 
 
 @dataclass(frozen=True)
@@ -192,15 +208,15 @@ def why_not_started(run: CommandRun) -> Outcome:
 
 def record_output(*, run: CommandRun, chunks: Sequence[OutputChunk], output_bytes: int, dropped_bytes: int) -> bool:
     """Store chunks in order, once each; False when this claim is lost and nothing may be written."""
-    with transaction.atomic():
-        last = chunks[-1].seq if chunks else run.output_seq
-        changed = claims.held(run).filter(status=R.RUNNING, output_seq__lte=last)
-        if not changed.update(output_seq=last, output_bytes=output_bytes, dropped_bytes=dropped_bytes):
-            return False
-        # A commit whose answer was lost is tried again.
-        output.store(chunks=chunks)
+    last = chunks[-1].seq if chunks else run.output_seq
+    figures = [last, output_bytes, dropped_bytes]
+    columns = [[getattr(chunk, name) for chunk in chunks] for name in _COLUMNS]
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD, [*figures, run.pk, run.fence, R.RUNNING, last, *columns])
+        held = cursor.fetchone() is not None
+    if held:
         nudge(f"run:{run.pk}")
-    return True
+    return held
 
 
 def finish(*, run: CommandRun, outcome: Outcome) -> bool:
