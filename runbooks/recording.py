@@ -9,7 +9,7 @@ import threading
 import time
 from contextlib import suppress
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections
 
 from checks import credentials
 from erpops import claims
@@ -50,6 +50,9 @@ class Recorder:
         self._thread = threading.Thread(target=self._work, daemon=True, name="recorder")
 
     def start(self) -> None:
+        """Begin. The caller's connection goes over to the thread: from now on the caller asks the database nothing."""
+        self._connection = connections[DEFAULT_DB_ALIAS]
+        self._connection.inc_thread_sharing()
         self._thread.start()
 
     def give(self, chunks: list[OutputChunk], *, total: int, dropped: int) -> None:
@@ -69,6 +72,7 @@ class Recorder:
         return self._recorded
 
     def _work(self) -> None:
+        connections[DEFAULT_DB_ALIAS] = self._connection
         # Connected before there is something to say: the first line should not wait for it.
         with suppress(DatabaseError, InterfaceError):
             connection.ensure_connection()
