@@ -137,12 +137,23 @@ def is_group(path: Path) -> bool:
 
 def tidy() -> None:
     """Remove the empty groups of supervisors and guardians that were killed."""
-    beside = _group_path("run")
-    for path in beside.parent.glob(f"{_prefix()}run-*") if beside is not None else []:
-        maker = path.name.removeprefix(f"{_prefix()}run-").partition("-")[0]
-        if maker.isdigit() and pids.started_at(int(maker)) is None:
+    for path, maker in _groups():
+        if pids.started_at(maker) is None:
             with suppress(OSError):
                 path.rmdir()
+
+
+def made_by(guardian: int) -> list[Path]:
+    """The groups that a guardian has made and nobody has removed."""
+    return [path for path, maker in _groups() if maker == guardian]
+
+
+def _groups() -> list[tuple[Path, int]]:
+    """The groups of this console beside our own, each with the pid of its maker."""
+    beside = _group_path("run")
+    found = beside.parent.glob(f"{_prefix()}run-*") if beside is not None else []
+    named = [(path, path.name.removeprefix(f"{_prefix()}run-").partition("-")[0]) for path in found]
+    return [(path, int(maker)) for path, maker in named if maker.isdigit()]
 
 
 def _below(pid: int, started: str | None) -> set[int]:

@@ -79,6 +79,13 @@ def supervise(run_id: int) -> None:
     """Have the attempt carried out, unless somebody did, and wait for its end."""
     if not 0 <= run_id < 1 << (8 * _NUMBER - 1):
         return
+    # One that waited may have been ended meanwhile; whatever else became of the first, the claim is the gate.
+    if not (_served(run_id) or _served(run_id)):
+        logger.warning("Two supervisors for run %s were lost. The engine rings again.", run_id)
+
+
+def _served(run_id: int) -> bytes:
+    """What the next spare says to it. Another one is ready afterwards, where one is kept."""
     spare, _Ahead.spare = _Ahead.spare or Spare(), None
     answer = b""
     try:
@@ -89,8 +96,7 @@ def supervise(run_id: int) -> None:
         if _Ahead.spare is None:
             spare.end()
             _Ahead.spare = Spare() if _Ahead.keeps else None
-    if not answer:
-        logger.warning("The spare supervisor for run %s was lost. The engine rings again.", run_id)
+    return answer
 
 
 def _become_guardian(told: socket.socket) -> None:
