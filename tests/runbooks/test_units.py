@@ -92,9 +92,9 @@ def test_the_programs_of_a_script_are_those_that_start_on_its_machine(script: st
 
 def test_what_a_worker_lacks_is_said_by_name() -> None:
     command = {"kind": "shell", "text": "kubectl get pods | jq ."}
-    assert "kubectl is not installed" in needed.lacking(command, frozenset({"jq"}))
-    assert needed.lacking(command, frozenset({"jq", "kubectl"})) == ""
-    assert needed.lacking(command, None) == ""
+    assert "kubectl is not installed" in needed.lacking(command, frozenset({"jq"}), "")
+    assert needed.lacking(command, frozenset({"jq", "kubectl"}), "") == ""
+    assert needed.lacking(command, None, "") == ""
 
 
 def test_a_worker_tells_the_programs_of_its_own_path() -> None:
