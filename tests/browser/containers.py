@@ -41,7 +41,7 @@ class Containers:
             self.engine.docker("commit", "-c", 'CMD ["sleep", "86400"]', "first", OWN_IMAGE)
             self.engine.docker("rm", "first")
         if self._lacks("network", props.NETWORK):
-            self.engine.docker("network", "create", props.NETWORK)
+            self.engine.docker("network", "create", *_told("network=erpgo-network"), props.NETWORK)
         found = self.engine.docker("ps", "-a", "--format", "{{.Names}} {{.State}}").stdout.splitlines()
         states = dict(line.split(" ") for line in found)
         for name in set(states) - set(props.CONTAINERS) - {"worker"}:
@@ -53,6 +53,11 @@ class Containers:
                 self._run(name, service)
             elif states[name] != "running":
                 self.engine.docker("start", name)
+
+    def kill(self) -> None:
+        """End all of them at once."""
+        if running := self.engine.docker("ps", "-q", check=False).stdout.split():
+            self.engine.docker("kill", *running, check=False)
 
     def _lacks(self, kind: str, name: str) -> bool:
         return self.engine.docker(kind, "inspect", name, check=False).returncode != 0
@@ -74,7 +79,7 @@ class Containers:
         return {
             "image": OWN_IMAGE,
             "command": self._command(name),
-            "network_mode": "host",
+            **({"networks": ["erpgo-network"]} if name in props.ON_NETWORK else {"network_mode": "host"}),
             "volumes": self._volumes(name),
             "environment": self.settings,
             "extra_hosts": [f"{other}:127.0.0.1" for other in sorted(props.NAMES) if other],
@@ -102,7 +107,8 @@ class Containers:
 
     def _run(self, name: str, service: str) -> None:
         told = self._service(name)
-        options = ["-d", "--name", name, "--network", "host", "--restart", "no"]
+        network = props.NETWORK if name in props.ON_NETWORK else "host"
+        options = ["-d", "--name", name, "--network", network, "--restart", "no"]
         for option, values in (("-v", told["volumes"]), ("--add-host", told["extra_hosts"])):
             options += [word for value in values for word in (option, value)]
         options += [word for pair in self.settings.items() for word in ("-e", "=".join(pair))]
@@ -112,6 +118,9 @@ class Containers:
 
 
 def _labels(service: str) -> list[str]:
-    told = {"project": props.PROJECT, "service": service, "container-number": "1", "oneoff": "False"}
-    told |= {"project.config_files": props.COMPOSE_FILES[0], "project.working_dir": "/srv/erpgo"}
-    return [word for key, value in told.items() for word in ("--label", f"{_LABEL}{key}={value}")]
+    files = (f"project.config_files={props.COMPOSE_FILES[0]}", "project.working_dir=/srv/erpgo")
+    return _told(f"service={service}", "container-number=1", "oneoff=False", *files)
+
+
+def _told(*labels: str) -> list[str]:
+    return [word for label in (f"project={props.PROJECT}", *labels) for word in ("--label", f"{_LABEL}{label}")]

@@ -27,6 +27,8 @@ CONTAINERS = {
     "erpgo-logstash-1": "logstash",
     "erpgo-nginx-1": "nginx",
 }
+# The others are on the network of the machine, where the servers listen.
+ON_NETWORK = ("erpgo-logstash-1",)
 # Services that the documents scale; none of their containers runs before.
 SCALED = ("api",)
 NAMES = frozenset([*CONTAINERS, *CONTAINERS.values(), "postgres-service", "redis-service", "prometheus"])

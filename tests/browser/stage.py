@@ -210,6 +210,8 @@ def stage(alerts: dict[str, str]) -> Iterator[Stage]:
         names = opened.enter_context(name_server(props.NAMES))
         settings = _settings(postgres, valkey, folder)
         containers = Containers(running, folder, settings, postgres.cluster, names)
+        # Nothing of theirs has to end in order.
+        opened.callback(containers.kill)
         built = Stage(console, running, objects, postgres, valkey, containers, folder)
         built.prepare()
         opened.enter_context(_watching(built, alerts))

@@ -35,6 +35,7 @@ _REASONS = (
     ("the cluster has no object of that name", r"Error from server \(NotFound\)|No resources found"),
     ("the stand-in for the cluster does not have it", "404 page not found|the requested resource|resource type"),
     ("no program of that name is in the container", r"OCI runtime exec failed.*(not found|no such file)"),
+    ("the program is not on the machine that it runs on", "command not found"),
     ("curl reads the brackets of the query as a pattern of its own", "bad range|globbing|exit 3\\b"),
     ("curl refuses two of the text's options together", "only select one HTTP request method"),
     ("what listens there does not speak HTTP", "Empty reply from server"),
@@ -78,6 +79,8 @@ def why(command: Command) -> str:
         if re.search(pattern, f"{command.said}\n{command.reason}"):
             return reason
     if "exit 1 " in command.reason and not command.said.strip():
+        if re.match(r"docker-compose exec\b[^|]*$", command.text):
+            return "Docker Compose 1 says nothing where the container does not run"
         if "grep" in command.text:
             return "grep found nothing, which it says with exit 1"
         if command.text.startswith("lsof"):

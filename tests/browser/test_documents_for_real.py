@@ -22,8 +22,8 @@ from tests.peers import rows, until
 from tests.stack import ROOT
 
 pytestmark = [pytest.mark.timeout(9000)]
-# One that an alert opens, and one that a person opens.
-FEW = ("high-authentication-failures", "memory-leaks")
+# For an incident that an alert opens, and for one that a person opens.
+FEW = {"memory-leaks": ["PostgreSQLDown"], "database-performance-issues": []}
 REPORT = ROOT / "test-artifacts" / "documents-for-real"
 # What a person would type, by a word of the parameter's name. Pods are picked from the cluster.
 VALUES = {
@@ -107,6 +107,7 @@ def test_each_incident_runbook_is_walked_to_its_end_with_its_commands_run(
             walk(operator, world, walked, alerts)
         except (AssertionError, Error) as error:
             walked.broken = str(error)[:400]
+            operator.screenshot(path=REPORT / f"{slug}.png", full_page=True)
         log.write(json.dumps(asdict(walked)) + "\n")
         log.flush()
     told = summary(walks)
@@ -236,16 +237,14 @@ def _confirm(page: Page, act: Locator, index: int) -> str:
 
 def _press(page: Page, button: Locator, answered: Locator) -> None:
     """Press what ignores input for a moment after it came into view; again, if that was too early."""
-    for patience in (6_000, 20_000):
-        page.wait_for_timeout(700)
-        button.click()
-        try:
-            expect(answered).to_be_visible(timeout=patience)
-        except AssertionError:
-            if patience == 20_000 or not button.is_visible():
-                raise
-        else:
-            return
+    page.wait_for_timeout(700)
+    button.click()
+    try:
+        expect(answered).to_be_visible(timeout=6_000)
+    except AssertionError:
+        if button.is_visible():
+            button.click()
+        expect(answered).to_be_visible(timeout=30_000)
 
 
 def _result(page: Page, told: Command, index: int) -> Command:
@@ -258,8 +257,8 @@ def _result(page: Page, told: Command, index: int) -> Command:
         page.locator(f"#stop-{index}").click()
         expect(ended).to_be_visible(timeout=60_000)
     told.reason = state.inner_text() if state.count() else act.inner_text()[:200]
-    lines = page.locator(f"#out-{index} .ol").all_inner_texts()
-    told.said = "\n".join(lines[-6:])[-600:]
+    if (kept := page.locator(f"#out-{index} a.term-btn", has_text="Download")).count():
+        told.said = page.request.get(kept.get_attribute("href") or "").text()[-3000:]
     words = {"Succeeded": "succeeded", "Failed": "failed", "Stopped at": "timed_out", "Stopped": "stopped"}
     words["Not started"] = "not run"
     told.end = next((end for word, end in words.items() if told.reason.startswith(word)), "failed")
@@ -269,15 +268,17 @@ def _result(page: Page, told: Command, index: int) -> Command:
 def test_a_few_runbooks_are_walked_with_their_commands_run(
     world: Stage, shelf: dict[str, list[str]], operator: Page
 ) -> None:
-    walks = [Walked(slug, "") for slug in FEW]
+    walks = [Walked(slug, "") for slug in FEW if slug in shelf]
     for walked in walks:
-        walk(operator, world, walked, shelf[walked.runbook])
+        walk(operator, world, walked, FEW[walked.runbook])
     alerted, declared = walks
     assert alerted.opened_by.startswith("alert ")
     assert declared.opened_by == "a person"
-    ends = [(command.text.split()[0], command.end) for walked in walks for command in walked.commands]
-    assert {end for program, end in ends if program in {"kubectl", "docker"}} == {"succeeded"}, ends
-    assert not [command for walked in walks for command in walked.commands if why(command).startswith("other")], ends
+    commands = [command for walked in walks for command in walked.commands]
+    ended = {command.text.split()[0]: command.end for command in commands}
+    assert ended["docker"] == "succeeded", commands
+    assert ended["EXPLAIN"] == "succeeded", commands
+    assert not [command for command in commands if command.end != "succeeded" and why(command).startswith("other")]
 
 
 def test_a_report_names_a_reason_for_everything() -> None:

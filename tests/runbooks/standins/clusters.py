@@ -34,7 +34,7 @@ from tests.runbooks.standins.objects import (
 )
 
 TOKEN = "right-token"
-_OPENAPI, _OPENAPI_TYPE = b"\x0a\x032.0", "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+_OPENAPI, _OPENAPI_TYPE = b"\x0a\x032.0", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 
