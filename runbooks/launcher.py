@@ -30,7 +30,7 @@ class _Order:
 
     argv: list[str]
     env: Mapping[str, str]
-    home: Path
+    folder: Path
     identity: Identity | None
     latest: float
 
@@ -52,10 +52,10 @@ class Launcher:
             os.close(written)
             self.outputs[stream] = os.fdopen(ours, "rb", buffering=0)
 
-    def start(self, launch: Launch, *, home: Path, latest: float) -> int:
+    def start(self, launch: Launch, *, folder: Path, latest: float) -> int:
         """The pid of the program, which runs by now. Raises `OSError` when it could not be started."""
         who = dataclasses.astuple(launch.identity) if launch.identity is not None else None
-        sent = json.dumps([launch.argv, dict(launch.env), str(home), who, latest]).encode()
+        sent = json.dumps([launch.argv, dict(launch.env), str(folder), who, latest]).encode()
         with self._socket:
             self._socket.sendall(len(sent).to_bytes(_LENGTH) + sent)
             # Closed without a word when it becomes the program.
@@ -89,8 +89,8 @@ def _received(told: socket.socket) -> _Order | None:
         size = stream.read(_LENGTH)
         if len(size) < _LENGTH:
             return None
-        argv, env, home, who, latest = json.loads(stream.read(int.from_bytes(size)))
-    return _Order(argv, env, Path(home), Identity(*who) if who else None, latest)
+        argv, env, folder, who, latest = json.loads(stream.read(int.from_bytes(size)))
+    return _Order(argv, env, Path(folder), Identity(*who) if who else None, latest)
 
 
 def _become(order: _Order, held: Containment, told: socket.socket, streams: tuple[int, int, int]) -> NoReturn:
@@ -102,7 +102,7 @@ def _become(order: _Order, held: Containment, told: socket.socket, streams: tupl
     for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     os.umask(0o077)
-    os.chdir(order.home)
+    os.chdir(order.folder)
     held.limits.enter()
     if order.identity is not None:
         order.identity.become()

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import IO, Any
 
 from django.db import connections
@@ -124,7 +125,8 @@ class Supervision:
         self.spool.hand_over(launch.files, owner=launch.identity)
         if launch.call is not None:
             return self._spawn_call(launch, launch.call)
-        pid = self.launcher.start(launch, home=self.spool.work, latest=self.held_since + LEASE_LOST_S)
+        folder = Path(launch.folder) if launch.folder else self.spool.work
+        pid = self.launcher.start(launch, folder=folder, latest=self.held_since + LEASE_LOST_S)
         for stream, pipe in self.launcher.outputs.items():
             self._listen(stream, pipe)
         self.began = time.monotonic()

@@ -77,7 +77,7 @@ def _prepare(run: CommandRun, bound: Bound) -> Prepared:
     home = Spool(run.pk).work
     env = variables.process_environment(given=given, bound=bound.env, home=str(home))
     limit_s = runner.READ_LIMIT_S if run.waits else run.timeout_s
-    job = Job(bound.script, env, bound.env, run.risk, given.places, home, limit_s, given.shell_host)
+    job = Job(bound.script, env, bound.env, run.risk, given.places, home, limit_s, given.shell_host, given.folder)
     launch = identified(executors[run.kind](job), run.pk)
     if run.waits:
         launch = waiting.until_holds(launch, runner.expected_of(run), try_s=limit_s)
