@@ -271,7 +271,8 @@ def _insert(
     # One at a time among what acts on things of the environment: before the lock of the walk, as everywhere.
     occupied.require_free(environment=step_run.execution.environment, names=touched)
     executions.lock(step_run)
-    if attempt is not None and (earlier := _asked_before(step_run, command, attempt)) is not None:
+    # Whoever had the lock may have asked for the same: to insert another one would wait for who ends that one.
+    if (earlier := _asked_before(step_run, command, attempt)) is not None:
         return earlier
     # A rehearsal tries every way of several and takes none.
     if not step_run.execution.is_rehearsal:
