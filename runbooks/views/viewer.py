@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 
 from erpops.templatetags.words import duration
-from runbooks import addresses, output
+from runbooks import addresses, exit_words, output
 from runbooks.choices import TERMINAL_RUNS, RunStatus
+from runbooks.executors.shell import KINDS as SHELLS
 from runbooks.models import CommandRun, Execution
 
 _KNOWN = output.Page(SafeString(""), 0, 0, 0, 0)
@@ -102,8 +103,8 @@ def _failure(run: CommandRun) -> str:
         return "Failed"
     if code < 0:
         return f"Failed, killed by signal {-code}"
-    words = {126: "not executable", 127: "command not found"}.get(code, "")
-    return f"Failed, exit {code}" + (f" ({words})" if words else "")
+    said = exit_words.words(run.text, code) if run.kind in SHELLS else ""
+    return f"Failed, exit {code}" + (f" ({said})" if said else "")
 
 
 def asked_by(run: CommandRun) -> str:
