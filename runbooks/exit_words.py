@@ -1,8 +1,9 @@
-"""What an exit status says, by the program that gave it: grep's 1 is no failure of grep. Pure."""
+"""What an exit status says, by the program that gave it: grep's 1 is no failure of grep."""
 
 from functools import lru_cache
 
 from runbooks.compiler import shell
+from runbooks.executors.shell import KINDS
 
 _GREP = {1: "grep found nothing", 2: "grep could not read what it was to search"}
 _CURL = {
@@ -34,8 +35,10 @@ _OF_BASH = {126: "not executable", 127: "command not found"}
 _STARTS = frozenset(("sudo", "time", "command", "nohup", "env"))
 
 
-def words(script: str, code: int) -> str:
+def of(*, kind: str, script: str, code: int) -> str:
     """What `code` says as the exit status of `script`; empty where only a person can tell."""
+    if kind not in KINDS:
+        return ""
     return _WORDS.get(last_program(script), {}).get(code) or _OF_BASH.get(code, "")
 
 

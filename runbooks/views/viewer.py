@@ -7,7 +7,6 @@ from django.utils.safestring import SafeString
 from erpops.templatetags.words import duration
 from runbooks import addresses, exit_words, output
 from runbooks.choices import TERMINAL_RUNS, RunStatus
-from runbooks.executors.shell import KINDS as SHELLS
 from runbooks.models import CommandRun, Execution
 
 _KNOWN = output.Page(SafeString(""), 0, 0, 0, 0)
@@ -103,7 +102,7 @@ def _failure(run: CommandRun) -> str:
         return "Failed"
     if code < 0:
         return f"Failed, killed by signal {-code}"
-    said = exit_words.words(run.text, code) if run.kind in SHELLS else ""
+    said = exit_words.of(kind=run.kind, script=run.text, code=code)
     return f"Failed, exit {code}" + (f" ({said})" if said else "")
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from runbooks.exit_words import words
+from runbooks import exit_words
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,6 @@ from runbooks.exit_words import words
     ],
 )
 def test_only_a_status_whose_giver_is_certain_has_words(script: str, code: int, said: str) -> None:
-    found = words(script, code)
+    found = exit_words.of(kind="shell", script=script, code=code)
+    assert exit_words.of(kind="sql", script=script, code=code) == ""
     assert said in found if said else found == ""
