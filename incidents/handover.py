@@ -28,6 +28,8 @@ from incidents.queries import name_of, update_due
 
 logger = logging.getLogger(__name__)
 
+# How long a refusal stands in the room of whoever was refused.
+NEWS_S = 900.0
 # Unanswered for so long, somebody else is called.
 ANSWER_WITHIN_S = 300.0
 MOST_CHARS = 4000
@@ -62,10 +64,22 @@ facts: Registry[Callable[[Incident], Mapping[str, list[str]]]] = Registry("facts
 
 def waiting(incident: Incident) -> Handover | None:
     """The one that waits for an answer."""
+    found = latest(incident)
+    return found if found is not None and found.status == H.OFFERED else None
+
+
+def latest(incident: Incident) -> Handover | None:
+    """The last one that was offered, while the incident is open; one that waits is always it."""
     if not incident.is_open:
         return None
-    offered = Handover.objects.filter(incident=incident, status=H.OFFERED)
-    return offered.select_related("giver", "receiver").first()
+    return Handover.objects.filter(incident=incident).select_related("giver", "receiver").first()
+
+
+def is_refusal(handover: Handover, giver: User) -> bool:
+    """Whether it is what `giver` was refused a short while ago."""
+    if handover.status != H.DECLINED or handover.giver_id != giver.pk or handover.answered_at is None:
+        return False
+    return handover.answered_at > clock.now() - seconds(NEWS_S)
 
 
 def held(incident: Incident, user: User) -> list[str]:

@@ -9,7 +9,7 @@ from erpops import access, clock
 from incidents import handover
 from incidents.access import may_operate
 from incidents.beginnings import Beginning, beginnings_for
-from incidents.choices import EscalationState, IncidentStatus, RoleName
+from incidents.choices import EscalationState, HandoverStatus, IncidentStatus, RoleName
 from incidents.escalation import step_of
 from incidents.matrix import next_call
 from incidents.models import Escalation, Handover, Incident, IncidentRole
@@ -54,6 +54,8 @@ class Standing:
     may_post: bool
     states: list[tuple[str, str]]
     handover: Handover | None
+    # The answer to what this person offered, while it is news.
+    declined: Handover | None
     # What acknowledging can begin.
     beginning: Beginning | None = None
 
@@ -70,7 +72,7 @@ class Standing:
 
 def standing(incident: Incident, user: User) -> Standing:
     """Read it, for the eyes of `user`."""
-    due = update_due(incident)
+    due, last = update_due(incident), handover.latest(incident)
     return Standing(
         roles=_roles(incident, user),
         call=_next_call(incident) if incident.is_open else None,
@@ -80,7 +82,8 @@ def standing(incident: Incident, user: User) -> Standing:
         may_post=access.can(user, "post_status"),
         beginning=beginnings_for(user, [incident]).get(incident.pk),
         states=[(state.value, str(state.label)) for state in WORKING_STATES if state != incident.status],
-        handover=handover.waiting(incident),
+        handover=last if last and last.status == HandoverStatus.OFFERED else None,
+        declined=last if last and handover.is_refusal(last, user) else None,
     )
 
 

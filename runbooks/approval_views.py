@@ -18,7 +18,10 @@ from runbooks.models import Approval, Execution, StepRun
 
 @dataclass(frozen=True)
 class Standing:
-    """One approval for one person. `state` counts what is over its time as expired."""
+    """One approval for one person. `state` counts what is over its time as expired.
+
+    `void`: a value was changed since it was asked for, so it can neither be answered nor used any more.
+    """
 
     approval: Approval
     state: str
@@ -27,19 +30,24 @@ class Standing:
     # When this person may go ahead by themselves; None for never.
     glass_at: datetime | None = None
     solo_at: datetime | None = None
+    void: bool = False
 
     @property
     def waiting(self) -> bool:
-        return self.state == ApprovalState.ASKED
+        return self.state == ApprovalState.ASKED and not self.void
 
     @property
     def ready(self) -> bool:
         """It may be used, by whoever asked."""
-        return self.own and (self.state == ApprovalState.APPROVED or (self.waiting and self.solo_at is not None))
+        return self.own and (self.approved or (self.waiting and self.solo_at is not None))
+
+    @property
+    def approved(self) -> bool:
+        return self.state == ApprovalState.APPROVED and not self.void
 
     @property
     def open(self) -> bool:
-        return self.state in approvals.OPEN
+        return self.state in approvals.OPEN and not self.void
 
     @property
     def asker(self) -> str:
@@ -56,7 +64,7 @@ class Standing:
     @property
     def mark(self) -> tuple[Any, ...]:
         """Another one whenever it would look different."""
-        return (self.approval.pk, self.state, self.own, self.may_answer, self.solo_at is not None)
+        return (self.approval.pk, self.state, self.own, self.may_answer, self.solo_at is not None, self.void)
 
 
 def of_step(step_run: StepRun, user: User) -> dict[int, Standing]:
@@ -72,9 +80,10 @@ def standing(approval: Approval, execution: Execution, user: User) -> Standing:
     """Where `approval` stands for `user`."""
     late = approval.expires_at <= clock.now() and approval.status in approvals.OPEN
     state = ApprovalState.EXPIRED if late else approval.status
+    void = state in approvals.OPEN and approvals.means_other_values(execution, approval.values)
     own = approval.requested_by_id == user.pk
     leads = access.can(user, "approve_destroy")
-    waits = state == ApprovalState.ASKED
+    waits = state == ApprovalState.ASKED and not void
     incident = execution.incident
     solo = own and waits and approvals.alone(user)
     glass = own and waits and leads and not solo and incident is not None and incident.severity == Severity.SEV1
@@ -85,6 +94,7 @@ def standing(approval: Approval, execution: Execution, user: User) -> Standing:
         may_answer=waits and leads and user.pk not in {approval.requested_by_id, *approval.authors},
         glass_at=approval.asked_at + seconds(approvals.GLASS_S) if glass else None,
         solo_at=approval.asked_at + seconds(approvals.COOL_S) if solo else None,
+        void=void,
     )
 
 
@@ -99,7 +109,8 @@ def waiting(user: User) -> list[Approval]:
         step_run__execution__in=visible_executions(user).filter(status=ExecutionStatus.ACTIVE),
     )
     related = ("requested_by", "decided_by", "step_run__execution__incident", "step_run__execution__environment")
-    return list(rows.select_related(*related).order_by("pk")[:20])
+    found = rows.select_related(*related).order_by("pk")[:20]
+    return [row for row in found if not approvals.means_other_values(row.step_run.execution, row.values)]
 
 
 def _name(user: User) -> str:

@@ -25,7 +25,7 @@ from incidents.choices import IncidentStatus, Severity
 from runbooks import approval_notices, executions, gate, intent, secret_values
 from runbooks.choices import ApprovalState, ApprovalWay, ExecutionStatus
 from runbooks.intent import Intent
-from runbooks.models import Approval, CommandRun, StepRun, Version
+from runbooks.models import Approval, CommandRun, Execution, StepRun, Version
 from runbooks.refusals import Refused
 from runbooks.resolved import pieces
 
@@ -201,11 +201,15 @@ def covers(run: CommandRun) -> bool:
     given = Approval.objects.filter(run=run).first()
     if given is None:
         return False
-    # A value that was changed since is meant for another run.
-    kept, used = (secret_values.opened(values) for values in (run.step_run.execution.values, run.values))
-    if any(kept.get(name, value) != value for name, value in used.items()):
+    if means_other_values(run.step_run.execution, run.values):
         return False
     return own == (given.digest, given.step_run_id, given.command, given.requested_by_id, given.status)
+
+
+def means_other_values(execution: Execution, used: Mapping[str, str]) -> bool:
+    """Whether a value of the walk was changed since `used` were taken from it: what they are for is another run."""
+    kept, before = (secret_values.opened(values) for values in (execution.values, used))
+    return any(kept.get(name, value) != value for name, value in before.items())
 
 
 def tick() -> int:
@@ -230,6 +234,8 @@ def still_meant(approval: Approval) -> bool:
     """Whether what would run now is, byte for byte and thing for thing, what the approval was asked for."""
     related = ("execution__environment", "execution__version__runbook")
     step_run = StepRun.objects.select_related(*related).get(pk=approval.step_run_id)
+    if means_other_values(step_run.execution, approval.values):
+        return False
     try:
         now = intent.of(step_run=step_run, command=approval.command, values=approval.values)
     except Refused:

@@ -77,6 +77,11 @@ class CommandView:
         return self.runs[0] if self.runs else None
 
     @property
+    def following(self) -> int:
+        """The number of the attempt that would be the next."""
+        return self.latest.attempt + 1 if self.latest else 1
+
+    @property
     def live(self) -> bool:
         return self.latest is not None and self.latest.status not in TERMINAL_RUNS
 

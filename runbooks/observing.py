@@ -9,6 +9,7 @@ from django.db import transaction
 
 from erpops import clock
 from erpops.clock import Now
+from incidents.queries import name_of
 from runbooks import output, walk
 from runbooks.acts import STEP, S, commands_of, compiled_step, lock, require_baton, tell_step
 from runbooks.choices import RunStatus
@@ -56,7 +57,8 @@ def observe(*, step_run: StepRun, about: str, text: str, holds: bool, by: User) 
         before = step_run.observed.get(about)
         if before and (before["text"], before["holds"]) == (text, holds):
             return
-        answer = {"text": text, "holds": holds, "by": by.get_username(), "at": clock.now().isoformat()}
+        who = {"by": by.get_username(), "name": name_of(by)}
+        answer = {"text": text, "holds": holds, **who, "at": clock.now().isoformat()}
         _keep(step_run, by, observed={**step_run.observed, about: answer}, ticked=_ticked(step_run, about, holds))
         if verifies(step_run):
             _follow(step_run)

@@ -35,7 +35,8 @@ class Typical:
     def __str__(self) -> str:
         if self.few:
             return f"{_said(self.median_s)} so far ({self.n} run{'' if self.n == 1 else 's'})"
-        return f"usually {_said(self.median_s)}, p90 {_said(self.p90_s)}"
+        usual, long = _said(self.median_s), _said(self.p90_s)
+        return f"usually {usual}" if usual == long else f"usually {usual}, p90 {long}"
 
 
 @dataclass(frozen=True)

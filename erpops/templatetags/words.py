@@ -37,17 +37,25 @@ def iso(value: datetime | None) -> str:
     return value.isoformat() if value else ""
 
 
+# What stands before the time that is left, and in its place once none is.
+_COUNTDOWNS = {"left": ("countdown", "", "00:00"), "possible": ("countdown", "in ", "now")}
+
+
 @register.simple_tag
 def moment(value: datetime | None, style: str = "clock") -> SafeString | str:
-    """A <time> that the browser shows in local time; `style` is clock, date, ago, elapsed or countdown."""
+    """A <time> that the browser shows in local time; `style` is clock, date, ago, elapsed or countdown.
+
+    Two kinds of countdown have a word for their end: `left` stays at nothing left, `possible` is "in 0:40", then "now".
+    """
     if value is None:
         return "–"
-    shown = value.strftime("%H:%M:%S" if style in {"clock", "elapsed", "countdown"} else "%Y-%m-%d %H:%M")
+    kind, ahead, past = _COUNTDOWNS.get(style, (style, "", ""))
+    of_day = kind in {"clock", "elapsed", "countdown"}
     return format_html(
-        '<time datetime="{}" data-{}="{}" title="{} UTC">{}</time>',
+        '<time datetime="{0}" data-{1}="{0}"{2} title="{3} UTC">{4}</time>',
         value.isoformat(),
-        style,
-        value.isoformat(),
+        kind,
+        format_html(' data-ahead="{}" data-past="{}"', ahead, past) if past else "",
         value.strftime("%Y-%m-%d %H:%M:%S"),
-        shown,
+        value.strftime("%H:%M:%S" if of_day else "%Y-%m-%d %H:%M"),
     )

@@ -92,13 +92,13 @@ def _context(request: HttpRequest, found: Approval) -> dict[str, Any]:
         "step_url": _step(found),
         "facts": consequences.of(execution, runs, step_run.position, risk=compiled["risk"], touched=acts_on),
         "why_not": "" if standing.may_answer or not standing.waiting else _why_not(found, user),
-        "changed": standing.open and not approvals.still_meant(found),
+        "changed": standing.void or (standing.open and not approvals.still_meant(found)),
     }
 
 
 def _why_not(found: Approval, user: Any) -> str:
     if not access.can(user, "approve_destroy"):
-        return f"The role {access.roles_with('approve_destroy')} answers this."
+        return f"A {access.roles_with('approve_destroy').lower()} answers this."
     if found.requested_by_id == user.pk:
         return "You asked for it, so somebody else answers."
     return "You wrote or published this text, so somebody else answers."

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from erpops import access
 from erpops.htmx import HtmxRequest
-from runbooks import answers, executions, observing, parameters, runner
+from runbooks import answers, executions, observing, page_marks, parameters, runner
 from runbooks.choices import RunStatus
 from runbooks.compiler.contract import Parameter
 from runbooks.forms import PasteForm, SkipForm
@@ -110,7 +110,8 @@ def reads(request: HtmxRequest, execution: int, position: int, number: int | Non
     """Run the step's reading commands one after the other, as long as each succeeds.
 
     The page that asked for it asks again with `after`, the command that it waits for. So the chain
-    ends when nobody watches it any more.
+    ends when nobody watches it any more. `attempts` are the numbers that the page expects each command to get: two
+    pages that ask for the same run nothing twice.
     """
     opened = act_on(request, number, execution, position)
     after = request.POST.get("after", "")
@@ -120,15 +121,25 @@ def reads(request: HtmxRequest, execution: int, position: int, number: int | Non
     batch = walking.unread(opened.step)
     if before is not None and (before.latest is None or before.latest.status != RunStatus.SUCCEEDED):
         return walking.chained(request, opened, None, ended_at=before.index)
+    wanted = _attempts(request.POST.get("attempts", "")) or page_marks.attempts(opened.step.reads)
     if not batch or opened.step.busy:
         return walking.chained(request, opened, None)
     following = batch[0].index
+    attempt = wanted.get(following, batch[0].following)
     try:
         adopt(opened, chosen(opened))
-        runner.request(step_run=opened.step.run, command=following, by=request.user, values=chosen(opened))
+        runner.request(
+            step_run=opened.step.run, command=following, by=request.user, values=chosen(opened), attempt=attempt
+        )
     except REFUSALS as error:
         return walking.chained(request, walking.refused(opened, error, at=following), None)
-    return walking.chained(request, walking.again(opened), following)
+    return walking.chained(request, walking.again(opened), following, attempts=wanted)
+
+
+def _attempts(told: str) -> dict[int, int]:
+    """Attempt by command, as the form says it: `0:1 2:3`. What is not of that shape says nothing."""
+    pairs = (pair.partition(":") for pair in told.split()[:100])
+    return {int(at[:4]): int(number[:6]) for at, _, number in pairs if at.isdecimal() and number.isdecimal()}
 
 
 @require_POST

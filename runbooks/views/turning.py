@@ -25,6 +25,11 @@ class WaitView:
     def running(self) -> bool:
         return self.begun is not None and self.begun.ended_at is None
 
+    @property
+    def goes_on(self) -> bool | None:
+        """None as long as nobody has begun it."""
+        return self.running if self.begun else None
+
 
 @dataclass(frozen=True)
 class Reference:

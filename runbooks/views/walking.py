@@ -1,5 +1,6 @@
 """What every act on an execution shares: fetch it, show it, refuse with a sentence."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -186,7 +187,7 @@ class Walk(Together):
 
     @cached_property
     def tokens(self) -> dict[str, str]:
-        marks = page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks)
+        marks = page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks, leads=self.leads)
         return marks | {"baton": page_marks.mark(self.baton.mark)}
 
     @property
@@ -206,7 +207,13 @@ class Walk(Together):
 
     @property
     def primary(self) -> int | None:
-        return page_marks.primary(self.step.commands)
+        """The command whose button leads on, if one does."""
+        return page_marks.primary(self.step.commands) if self.leads == page_marks.COMMAND else None
+
+    @cached_property
+    def leads(self) -> str:
+        deciding = self.turns.fork is not None and self.turns.fork.open
+        return page_marks.leads(self.step, deciding=deciding, waits=[wait.goes_on for wait in self.turns.waits])
 
     @property
     def open_steps(self) -> list[int]:
@@ -256,6 +263,11 @@ class Walk(Together):
     def unread(self) -> int:
         """How many commands "Run all reads" would still run."""
         return len(unread(self.step))
+
+    @property
+    def attempts(self) -> str:
+        """The numbers that the next attempts of the reading commands get, as the form says them."""
+        return page_marks.attempts_said(page_marks.attempts(self.step.reads))
 
 
 def fetch(request: HttpRequest, number: int | None, execution: int, position: int = 0) -> Walk:
@@ -322,11 +334,21 @@ def leaves(request: HttpRequest, opened: Walk, *, status: int = 200) -> HttpResp
     return response
 
 
-def chained(request: HttpRequest, opened: Walk, following: int | None, *, ended_at: int | None = None) -> HttpResponse:
-    """The leaves of the step, and the link of "Run all reads" that waits for command `following`."""
+def chained(
+    request: HttpRequest,
+    opened: Walk,
+    following: int | None,
+    *,
+    ended_at: int | None = None,
+    attempts: Mapping[int, int] | None = None,
+) -> HttpResponse:
+    """The leaves of the step, and the link of "Run all reads" that waits for command `following`.
+
+    `attempts` are the numbers that the asker expects, by command.
+    """
     if not getattr(request, "htmx", False):
         return whole(request, opened)
-    chain = {"following": following, "ended_at": ended_at}
+    chain = {"following": following, "ended_at": ended_at, "attempts": page_marks.attempts_said(attempts or {})}
     return render(request, "runbooks/room/_chain.html", context(opened) | chain)
 
 

@@ -33,15 +33,15 @@ const write = (element, text) => {
 };
 
 function run(element, now) {
-  const { elapsed, countdown, until, budget } = element.dataset;
+  const { elapsed, countdown, until, budget, ahead, past } = element.dataset;
   if (elapsed) {
     const ms = (until ? at(until) : now) - at(elapsed);
     write(element, span(ms));
     if (budget) element.toggleAttribute("data-over", ms > Number(budget) * 1000);
   } else if (countdown) {
     const left = at(countdown) - now;
-    write(element, left < 0 ? `overdue ${span(-left)}` : span(left + 999));
-    element.toggleAttribute("data-over", left < 0);
+    write(element, left < 0 ? (past ?? `overdue ${span(-left)}`) : (ahead ?? "") + span(left + 999));
+    element.toggleAttribute("data-over", left < 0 && past === undefined);
   } else {
     write(element, ago(now - at(element.dataset.ago)));
   }

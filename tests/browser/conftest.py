@@ -43,7 +43,7 @@ def console() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def shared_console() -> Iterator[Stack]:
     """One console for every module that does not mind what others left on it."""
-    served = {"ERPOPS_QUEUES": "env.self,env.payments,checks"}
+    served = {"ERPOPS_QUEUES": "env.self,env.payments,env.shop,env.shop-test,checks"}
     with Stack(environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org", **served}) as stack:
         yield stack
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import APIResponse, Browser, Page, StorageState, expect
@@ -37,13 +38,16 @@ class Account:
     def post(self, path: str, **form: str) -> APIResponse:
         return post(self.pages[1280].context, path, **form)
 
+    def read(self, path: str) -> str:
+        return self.pages[1280].context.request.get(path).text()
+
     def close(self) -> None:
         for page in self.pages.values():
             page.context.close()
 
     def _line(self, kind: str, text: str) -> None:
         # The screens that are errors themselves are reported by the browser, too.
-        if kind == "error" and "status of 40" not in text:
+        if kind == "error" and not re.search("status of 4(0|22)", text):
             self.problems.append(f"console: {text}")
 
     def _failed(self, url: str, why: str | None) -> None:
@@ -303,9 +307,15 @@ def test_the_theme_that_a_person_chose_wins_over_the_system(world: World) -> Non
 
 
 def look(
-    account: Account, name: str, path: str, status: int = 200, *, prepare: Callable[[Page], None] | None = None
+    account: Account,
+    name: str,
+    path: str,
+    status: int = 200,
+    *,
+    prepare: Callable[[Page], None] | None = None,
+    folder: Path = PICTURES,
 ) -> None:
-    """Fail with everything that is wrong with a screen, a line each; pictures of it stay in test-artifacts.
+    """Fail with everything that is wrong with a screen, a line each; pictures of it stay in `folder`.
 
     `prepare` brings the page into the state that is meant, such as an open sheet.
     """
@@ -319,17 +329,30 @@ def look(
         if prepare is not None:
             prepare(page)
         found += _structure(page) + _overflow(page) + axe_violations(page)
-        _picture(page, f"{name}-{width}-light")
+        _picture(page, folder / f"{name}-{width}-light.png")
         page.emulate_media(color_scheme="dark", reduced_motion="reduce")
         found += [f"dark: {line}" for line in axe_violations(page, "color-contrast")]
-        _picture(page, f"{name}-{width}-dark")
+        _picture(page, folder / f"{name}-{width}-dark.png")
         wrong += [f"{width}: {line}" for line in found + account.problems]
     assert not wrong, "\n".join([path, *wrong])
 
 
-def _picture(page: Page, name: str) -> None:
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+# How high a screen has to be to show all of a page, or of the sheet over it.
+_WHOLE = """() => {
+  const sheet = document.querySelector("dialog[open] .sheet-main");
+  const hidden = sheet ? sheet.scrollHeight - sheet.clientHeight : 0;
+  return sheet ? innerHeight + hidden : Math.max(innerHeight, document.scrollingElement.scrollHeight);
+}"""
+
+
+def _picture(page: Page, file: Path) -> None:
+    """All of the page as a screen that is high enough shows it: what sticks to an edge is at that edge."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    size = page.viewport_size
+    assert size is not None
+    page.set_viewport_size({"width": size["width"], "height": min(page.evaluate(_WHOLE), 4000)})
+    page.screenshot(path=file)
+    page.set_viewport_size(size)
 
 
 def _structure(page: Page) -> list[str]:

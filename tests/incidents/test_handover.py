@@ -89,6 +89,28 @@ def test_only_the_receiver_answers(place: Walk, rina: User) -> None:
         handover.accept(handover=offered, by=rina)
 
 
+def test_a_refusal_stands_in_the_room_of_whoever_was_refused(place: Walk, rina: User, clock: Clock) -> None:
+    room = f"/i/{place.incident.pk}/"
+
+    def told(user: User, path: str = room) -> bool:
+        client = Client()
+        client.force_login(user)
+        return "rina cannot take it" in client.get(path).content.decode().replace("</strong>", "").replace(
+            "<strong>", ""
+        )
+
+    handover.decline(handover=offer(place, rina), word="already on INC-7", by=rina)
+    assert told(place.user) and told(place.user, f"{room}head")
+    assert not told(rina)
+    assert handover.waiting(place.incident) is None
+    clock.advance(minutes=16)
+    assert not told(place.user)
+    handover.decline(handover=offer(place, rina), word="still on INC-7", by=rina)
+    assert told(place.user)
+    offer(place, person("third", access.OPERATOR))
+    assert not told(place.user)
+
+
 def test_one_waits_at_a_time_and_may_be_withdrawn(place: Walk, rina: User) -> None:
     offered = offer(place, rina)
     assert offer(place, rina) == offered, "a double click"

@@ -119,6 +119,24 @@ def test_whoever_asked_neither_finds_nor_reaches_the_answer(
     assert approval.status == "withdrawn"
 
 
+def test_a_value_that_is_changed_voids_the_question_and_the_approval_where_people_see_it(
+    op: Client, execution: Execution, operator: User, lead: User, signed_in: Callable[[User], Client]
+) -> None:
+    approval, boss = asked(op, execution), signed_in(lead)
+    page = reverse("approval", args=[approval.pk])
+    Approval.objects.filter(pk=approval.pk).update(values={"folder": "/var/old"})
+    Execution.objects.filter(pk=execution.pk).update(values={"folder": "/var/old"})
+    assert "It is void" not in boss.get(page).content.decode()
+    Execution.objects.filter(pk=execution.pk).update(values={"folder": "/var/new"})
+    room = op.get(at(execution, WIPE)).content.decode()
+    assert "the question is void" in room and "ask for approval…" in room and "Waiting for approval" not in room
+    told = boss.get(page).content.decode()
+    assert "It is void" in told and 'aria-label="Approve"' not in told and "Waiting for an answer" not in told
+    assert approval.doing not in boss.get("/").content.decode()
+    answer = {"verdict": "approve", "target": "/var/old"}
+    assert "has changed since it was asked for" in boss.post(f"{page}answer", answer).content.decode()
+
+
 def test_the_room_says_what_is_in_use(
     op: Client, execution: Execution, lead: User, signed_in: Callable[[User], Client]
 ) -> None:
@@ -142,7 +160,7 @@ def test_the_approval_page_is_for_those_who_see_the_walk(
     assert guest.get(reverse("approval", args=[approval.pk])).status_code == 403
     admin = signed_in(person("ada", "admin"))
     page = admin.get(reverse("approval", args=[approval.pk])).content.decode()
-    assert "The role Team lead answers this" in page
+    assert "A team lead answers this" in page
 
 
 def taken_over(execution: Execution, lead: User, signed_in: Callable[[User], Client]) -> Client:

@@ -1,5 +1,6 @@
 """The runbook part of the incident room, through HTTP."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -234,7 +235,7 @@ def test_all_reads_run_one_after_the_other(browser: Client, execution: Execution
     url = at(execution, 0, "step_reads")
     answer = browser.post(url, headers=HTMX).content.decode()
     assert CommandRun.objects.count() == 1
-    assert '{"after": "0"}' in answer
+    assert '{"after": "0", "attempts": "0:1' in answer
     assert browser.post(url, {"after": "0"}, headers=HTMX).status_code == 204
     CommandRun.objects.update(status="succeeded")
     browser.post(url, {"after": "0"}, headers=HTMX)
@@ -246,6 +247,25 @@ def test_the_first_failure_ends_all_reads(browser: Client, execution: Execution)
     answer = browser.post(at(execution, 0, "step_reads"), {"after": "0"}, headers=HTMX).content.decode()
     assert "Command 1 did not succeed" in answer
     assert CommandRun.objects.count() == 1
+
+
+def test_two_pages_that_run_all_reads_run_nothing_twice(browser: Client, execution: Execution) -> None:
+    url = at(execution, 0, "step_reads")
+    shown = browser.get(at(execution, 0), headers=HTMX).content.decode()
+    both = {"attempts": re.findall(r'name="attempts" value="([^"]+)"', shown)[0]}
+    browser.post(url, both, headers=HTMX)
+    CommandRun.objects.update(status="succeeded")
+    browser.post(url, both | {"after": "0"}, headers=HTMX)
+    CommandRun.objects.filter(command=1).update(status="failed")
+    # The other tab, which was loaded before any of it: it follows what the first one did.
+    answer = browser.post(url, both, headers=HTMX).content.decode()
+    assert '{"after": "1", "attempts": "0:1' in answer
+    answer = browser.post(url, both | {"after": "1"}, headers=HTMX).content.decode()
+    assert "Command 2 did not succeed" in answer
+    assert list(CommandRun.objects.order_by("command").values_list("command", "attempt")) == [(0, 1), (1, 1)]
+    # Who has seen that attempt fail means another one.
+    browser.post(url, {"attempts": "1:2"}, headers=HTMX)
+    assert list(CommandRun.objects.filter(command=1).order_by("pk").values_list("attempt", flat=True)) == [1, 2]
 
 
 def test_done_moves_on_and_the_note_stays(browser: Client, execution: Execution) -> None:
