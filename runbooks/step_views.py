@@ -12,7 +12,7 @@ from incidents import markdown
 from runbooks import needed, targeted, units
 from runbooks.answers import Answer, Known, answers
 from runbooks.approval_views import Standing
-from runbooks.choices import Risk
+from runbooks.choices import ExecutionStatus, Risk
 from runbooks.command_views import CommandView, Expectation, ItemView
 from runbooks.compiler.assertions import judge
 from runbooks.gate import needs_approval, rung
@@ -140,7 +140,7 @@ def step_view(
         title=plain(step["title"]),
         phase=phase["heading"] or PHASES.get(phase["phase"], ""),
         kind=_kind(step, phase["phase"]),
-        state=state_of(run, viewed=True),
+        state=state_of(run, viewed=execution.status == ExecutionStatus.ACTIVE),
         optional=bool(step.get("optional")),
         time_box_s=step.get("time_box_s"),
         prose=[markdown.render(links(text)) for text in _prose(step)],

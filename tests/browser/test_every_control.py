@@ -53,12 +53,13 @@ class Desk:
         self.goto()
 
     def goto(self) -> None:
-        address = f"{self.walk}step/{self.step}/"
-        try:
-            self.page.goto(address, wait_until="domcontentloaded")
-        except Error:
-            # What was pressed led elsewhere at the same moment.
-            self.page.goto(address, wait_until="domcontentloaded")
+        for _ in range(10):
+            try:
+                self.page.goto(f"{self.walk}step/{self.step}/", wait_until="domcontentloaded")
+                break
+            except Error:
+                # What was pressed leads elsewhere at the same moment.
+                self.page.wait_for_timeout(50)
         self.sent.clear()
 
     def looks(self) -> str:

@@ -47,7 +47,7 @@ class Account:
 
     def _line(self, kind: str, text: str) -> None:
         # The browser reports the screens that are errors themselves, too, and that it was taken off the net.
-        if kind == "error" and not re.search("status of 4(0|22)|INTERNET_DISCONNECTED", text):
+        if kind == "error" and not re.search("status of 4(0|22)|INTERNET_DISCONNECTED|^htmx:", text):
             self.problems.append(f"console: {text}")
 
     def _failed(self, url: str, why: str | None) -> None:

@@ -748,6 +748,15 @@ def guest(shop: Shop) -> Seen:
     return Seen(shop.gus, f"{shop.walk()}step/{steps.DISK}/", "Operator", status=403)
 
 
+# What a finger has to hit and is lower than 44 px; links in the middle of a text are not meant.
+_SMALL = """() => [...document.querySelectorAll(
+    "main :is(button, .btn, summary, select, input:not([type=hidden], [type=radio], [type=checkbox])), [open] .btn"
+  )].filter((each) => each.checkVisibility() && !each.matches(".sr-only"))
+  .filter((each) => each.getBoundingClientRect().height < 43.5)
+  .map((each) => `${each.tagName} ${each.id} ${each.className} ${each.textContent.trim().slice(0, 30)} `
+    + each.getBoundingClientRect().height)"""
+
+
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.slow) for name in STATES]
 )
@@ -763,6 +772,7 @@ def test_every_state_fits_and_is_accessible(shop: Shop, name: str) -> None:
 
     try:
         look(seen.who, name, seen.path, seen.status, prepare=prepare, folder=PICTURES)
+        assert seen.who.pages[375].evaluate(_SMALL) == []
     finally:
         for tidy in seen.after:
             tidy()
