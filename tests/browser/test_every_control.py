@@ -127,7 +127,8 @@ def press_all(desk: Desk, within: str, least: int) -> None:
         assert desk.page.evaluate(NAMES, within)[index] == name
         desk.page.evaluate(PRESS, [within, index])
         desk.page.wait_for_timeout(20)
-        assert desk.runs() == 0, f"{name} started it: {desk.sent}"
+        assert not desk.sent or desk.runs() == 0, f"{name} started it: {desk.sent}"
+    assert desk.runs() == 0
 
 
 def test_no_single_control_of_a_step_starts_what_disrupts_or_destroys(desk: Desk) -> None:
@@ -141,8 +142,8 @@ def test_no_key_starts_what_disrupts_or_destroys(desk: Desk) -> None:
     for keys in (*SINGLE, *CHORDS, *SEQUENCES):
         for key in keys.split():
             desk.page.keyboard.press(key)
-        assert desk.runs() == 0, f"{keys} started it: {desk.sent}"
         if desk.sent or desk.looks() != before:
+            assert desk.runs() == 0, f"{keys} started it: {desk.sent}"
             desk.open()
             before = desk.looks()
     for key in ("Enter", "Space"):
