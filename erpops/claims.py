@@ -28,6 +28,7 @@ class Claimable(models.Model):
 
 
 C = TypeVar("C", bound=Claimable)
+_FREE = models.Q(lease_until=None) | models.Q(lease_until__lt=Now())
 
 
 def claim(rows: "QuerySet[C]", *, limit: int, lease_s: float, owner: str = OWNER, **values: Any) -> list[C]:
@@ -38,15 +39,22 @@ def claim(rows: "QuerySet[C]", *, limit: int, lease_s: float, owner: str = OWNER
     """
     model = rows.model
     with transaction.atomic(savepoint=False):
-        free = rows.filter(models.Q(lease_until=None) | models.Q(lease_until__lt=Now()))
+        free = rows.filter(_FREE)
         keys = list(free.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:limit])
         if not keys:
             return []
-        model._default_manager.filter(pk__in=keys).update(
-            fence=F("fence") + 1, claimed_by=owner, lease_until=Now() + seconds(lease_s), **values
-        )
+        _take(model._default_manager.filter(pk__in=keys), lease_s=lease_s, owner=owner, **values)
         found = {row.pk: row for row in model._default_manager.filter(pk__in=keys)}
     return [found[key] for key in keys]
+
+
+def take(rows: "QuerySet[C]", *, lease_s: float, owner: str, **values: Any) -> int:
+    """Claim all of `rows` that are free, waiting for those that others lock; how many it were."""
+    return _take(rows.filter(_FREE), lease_s=lease_s, owner=owner, **values)
+
+
+def _take(rows: "QuerySet[C]", *, lease_s: float, owner: str, **values: Any) -> int:
+    return rows.update(fence=F("fence") + 1, claimed_by=owner, lease_until=Now() + seconds(lease_s), **values)
 
 
 def renew(row: Claimable, *, lease_s: float) -> bool:

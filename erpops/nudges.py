@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from contextlib import suppress
 from functools import lru_cache
 
 import redis
@@ -24,6 +25,13 @@ def _client() -> redis.Redis:
 
 # A pool that was forked while another thread held its lock would hold it for ever.
 os.register_at_fork(after_in_child=_client.cache_clear)
+
+
+def connect() -> None:
+    """Connect to the broker ahead of the first doorbell of this process; one that is away is not waited for."""
+    if settings.REDIS_URL:
+        with suppress(redis.RedisError):
+            _client().ping()
 
 
 def nudge(topic: str) -> None:

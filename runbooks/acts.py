@@ -41,11 +41,20 @@ def require_baton(execution: Execution, by: User) -> None:
     The UPDATE that notes the holder's latest act locks the walk: called in the transaction of an act, nobody can
     take the baton or end the walk before that act has committed.
     """
+    mine = Execution.objects.filter(pk=execution.pk, status=E.ACTIVE, holder=by)
+    held = not execution.is_rehearsal and mine.update(acted_at=Now(), paused_at=None)
+    execution.refresh_from_db(fields=["status", "holder"])
+    _require_held(execution, by, held=bool(held))
+
+
+def require_baton_as_read(execution: Execution, by: User) -> None:
+    """The same by the row as it was read, for a refusal before anything is prepared: `require_baton` still decides."""
+    _require_held(execution, by, held=execution.status == E.ACTIVE and execution.holder_id == by.pk)
+
+
+def _require_held(execution: Execution, by: User, *, held: bool) -> None:
     if execution.is_rehearsal:
         raise Refused("A rehearsal runs by itself: start the runbook to act in it.", code="baton")
-    mine = Execution.objects.filter(pk=execution.pk, status=E.ACTIVE, holder=by)
-    held = mine.update(acted_at=Now(), paused_at=None)
-    execution.refresh_from_db(fields=["status", "holder"])
     if not held:
         if execution.status != E.ACTIVE:
             raise Refused(f"This walk is {E(execution.status).label.lower()}; start the runbook again to go on.")
@@ -79,7 +88,8 @@ def step_title(step_run: StepRun) -> str:
 
 def latest_runs(step_run: StepRun) -> dict[int, CommandRun]:
     """The latest attempt of each command that was ever asked for, by the command's index."""
-    return {run.command: run for run in step_run.runs.order_by("command", "attempt")}
+    newest = step_run.runs.order_by("command", "-attempt").distinct("command")
+    return {run.command: run for run in newest.defer("script")}
 
 
 def point_at(execution: Execution, step_run: StepRun) -> None:

@@ -7,7 +7,12 @@ ended. These would refuse to start, or paint a screen.
 import re
 from collections.abc import Callable
 
-_AT_COMMAND = r"(?P<lead>(?:^|[|;&({\n])\s*(?:(?:sudo|time|command)\s+)*)"
+# In front of a program: what only starts it, such as the container that it is to run in.
+_IN_CONTAINER = (
+    r"(?:docker(?:[ \t]+compose)?|docker-compose|podman|nerdctl)[ \t]+exec[ \t]+(?:-\S+[ \t]+)*[\w.-]+[ \t]+"
+    r"|(?:kubectl|oc)[ \t]+exec[ \t][^|;&\n'\"]*?[ \t]--[ \t]+"
+)
+_AT_COMMAND = rf"(?P<lead>(?:^|[|;&({{\n])\s*(?:(?:sudo|time|command)\s+|{_IN_CONTAINER})*)"
 _REST = r"(?P<rest>(?:'[^']*'|\"[^\"]*\"|[^|;&\n'\"])*)"
 _LONGEST_PAUSE = 5
 
@@ -49,6 +54,14 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str], ...] 
             r"(?:docker(?:\s+(?:container|compose))?|podman|docker-compose)\s+stats",
             _with("--no-stream", r"--no-stream"),
             "One reading of every container (--no-stream).",
+        ),
+        (
+            r"(?:go\s+tool\s+)?pprof",
+            _with(
+                "-top",
+                r"-(?:top|text|list|tree|traces|peek|raw|proto|dot|svg|png|pdf|gif|ps|web|weblist|http|disasm|tags)",
+            ),
+            "No prompt here: pprof prints its table (-top).",
         ),
         (r"watch", _repeated, "No screen here: the command is repeated, one result below the other."),
     )

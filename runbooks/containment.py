@@ -13,6 +13,7 @@ import os
 import signal
 import time
 import zlib
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -32,42 +33,37 @@ _libc = ctypes.CDLL(None, use_errno=True)
 class Containment:
     """The processes of one attempt, held at the machine's `level` and within `limits`."""
 
-    def __init__(self, run_id: int, limits: Limits) -> None:
-        self._limits = limits
-        self._group = _group_path(run_id) if level() == CGROUP else None
-        if self._group is not None:
-            self._group.mkdir(exist_ok=True)
-            # These exist where the group above passes the controllers on; elsewhere `limits.Watch` is alone.
-            _write(self._group / "pids.max", str(limits.processes))
-            _write(self._group / "memory.max", str(limits.memory_bytes))
-            _write(self._group / "memory.oom.group", "1")
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        # Named after the process that tidies up behind it. It is made by who enters first.
+        self.group = _group_path(f"run-{os.getpid()}-{time.time_ns()}") if level() == CGROUP else None
         # pid → wait status of every child that has ended, the command itself among them.
         self.ended: dict[int, int] = {}
 
     def enter(self) -> None:
-        """In the forked child, before it becomes the command: join, and die with the supervisor."""
+        """In a forked child that is to become the command: join, and die with the supervisor. Raises `OSError`."""
+        supervisor = os.getppid()
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if self._group is not None:
-            handle = os.open(self._group / "cgroup.procs", os.O_WRONLY)
-            os.write(handle, b"0")
-            os.close(handle)
-        self._limits.enter()
+        if self.group is not None:
+            _join(self.group, self.limits)
+        if os.getppid() != supervisor:
+            os._exit(1)
 
     def exceeded(self) -> str:
         """A sentence about the limit that the kernel has enforced for the group; empty if none was."""
-        if self._group is None:
+        if self.group is None:
             return ""
-        if _count(self._group / "memory.events", "oom_kill"):
-            return limits.beyond_memory(self._limits.memory_bytes)
-        return limits.beyond_processes(self._limits.processes) if _count(self._group / "pids.events", "max") else ""
+        if _count(self.group / "memory.events", "oom_kill"):
+            return limits.beyond_memory(self.limits.memory_bytes)
+        return limits.beyond_processes(self.limits.processes) if _count(self.group / "pids.events", "max") else ""
 
     def members(self) -> set[int]:
         """Everything that lives of it: the group, and what hangs below this process."""
-        return set(pids.descendants(os.getpid())) | _group_members(self._group)
+        return set(pids.descendants(os.getpid())) | _group_members(self.group)
 
     def counted(self) -> set[int]:
         """What its limits count: the group where there is one, because that is quick to ask."""
-        return set(pids.descendants(os.getpid())) if self._group is None else _group_members(self._group)
+        return set(pids.descendants(os.getpid())) if self.group is None else _group_members(self.group)
 
     def signal(self, number: signal.Signals) -> None:
         """Signal all of it, once; what has stopped itself is woken so that it hears."""
@@ -81,11 +77,11 @@ class Containment:
 
     def kill(self, *, within: float) -> bool:
         """End all of it; False if something still lives after `within` seconds."""
-        return _kill_all(self._group, within=within, ended=self.ended)
+        return _kill_all(self.group, within=within, ended=self.ended)
 
     def close(self) -> None:
         """Remove the group, which must be empty."""
-        _remove(self._group)
+        _remove(self.group)
 
 
 def level() -> str:
@@ -96,26 +92,29 @@ def level() -> str:
 def become_subreaper(name: str) -> None:
     """Take in the orphans of everything below this process, and be called `name` in process lists."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    name_process(name)
+
+
+def name_process(name: str) -> None:
+    """Be called `name` in process lists."""
     _libc.prctl(_PR_SET_NAME, name.encode()[:15])
 
 
-def sweep(run_id: int, *, within: float = 5.0) -> bool:
+def sweep(group: Path | None, *, within: float = 5.0) -> bool:
     """End what is left of an attempt whose supervisor is gone: its group, and what hangs below this process."""
-    group = _group_path(run_id)
     group = group if group is not None and group.is_dir() else None
     gone = _kill_all(group, within=within, ended={})
     _remove(group)
     return gone
 
 
-def sweep_left(run_id: int, *, home: Path, supervisor: tuple[int, str | None]) -> bool:
+def sweep_left(run_id: int, *, group: Path | None, home: Path, supervisor: tuple[int, str | None]) -> bool:
     """End what is left of an attempt whose supervisor and guardian are gone or stand still.
 
-    For a process that has children of its own: only the attempt's group is ended, what carries its private
+    For a process that has children of its own: only the attempt's `group` is ended, what carries its private
     directory as HOME, what has its identity where it has one, and what hangs below `supervisor` (pid and start
     time) if that lives. False if something is still there after a second.
     """
-    group = _group_path(run_id)
     group = group if group is not None and group.is_dir() else None
     deadline = time.monotonic() + 1
     while left := _group_members(group) | _at_home(home) | _below(*supervisor) | command_user.processes_of(run_id):
@@ -129,6 +128,32 @@ def sweep_left(run_id: int, *, home: Path, supervisor: tuple[int, str | None]) -
         time.sleep(0.01)
     _remove(group)
     return True
+
+
+def is_group(path: Path) -> bool:
+    """Whether this is the name of a group that a supervisor of this console has made."""
+    return path.name.startswith(f"{_prefix()}run-")
+
+
+def tidy() -> None:
+    """Remove the empty groups of supervisors and guardians that were killed."""
+    for path, maker in _groups():
+        if pids.started_at(maker) is None:
+            with suppress(OSError):
+                path.rmdir()
+
+
+def made_by(guardian: int) -> list[Path]:
+    """The groups that a guardian has made and nobody has removed."""
+    return [path for path, maker in _groups() if maker == guardian]
+
+
+def _groups() -> list[tuple[Path, int]]:
+    """The groups of this console beside our own, each with the pid of its maker."""
+    beside = _group_path("run")
+    found = beside.parent.glob(f"{_prefix()}run-*") if beside is not None else []
+    named = [(path, path.name.removeprefix(f"{_prefix()}run-").partition("-")[0]) for path in found]
+    return [(path, int(maker)) for path, maker in named if maker.isdigit()]
 
 
 def _below(pid: int, started: str | None) -> set[int]:
@@ -180,7 +205,7 @@ def _kill_all(group: Path | None, *, within: float, ended: dict[int, int]) -> bo
 @cache
 def _can_group() -> bool:
     """Whether a child of ours can be put into a group; in some containers one can be made but not used."""
-    path = _group_path(os.getpid(), what="probe")
+    path = _group_path(f"probe-{os.getpid()}")
     if path is None:
         return False
     # Refused where processes live in that group itself; then the group only holds them together.
@@ -206,20 +231,41 @@ def _joins(path: Path) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
-def _group_path(number: int, *, what: str = "run") -> Path | None:
-    """Beside which group of ours a new one would be made; None without cgroup v2."""
+def _join(group: Path, limits: Limits) -> None:
+    for tries in range(3, 0, -1):
+        group.mkdir(exist_ok=True)
+        # These exist where the group above passes the controllers on; elsewhere `limits.Watch` is alone.
+        _write(group / "pids.max", str(limits.processes))
+        _write(group / "memory.max", str(limits.memory_bytes))
+        _write(group / "memory.oom.group", "1")
+        try:
+            handle = os.open(group / "cgroup.procs", os.O_WRONLY)
+        except FileNotFoundError:
+            # As long as it was empty, anybody could tidy it away.
+            if tries == 1:
+                raise
+            continue
+        try:
+            os.write(handle, b"0")
+            return
+        finally:
+            os.close(handle)
+
+
+def _group_path(name: str) -> Path | None:
+    """A group of ours of that name, beside our own; None without cgroup v2."""
     try:
         own = next(line[3:] for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()
         mount = next(line.split()[4] for line in mounts if " - cgroup2 " in line)
     except (OSError, StopIteration):
         return None
-    # The data directory tells two consoles on one machine apart.
-    return Path(mount) / own.strip("/") / f"erpops-{_console_id()}-{what}-{number}"
+    return Path(mount) / own.strip("/") / f"{_prefix()}{name}"
 
 
-def _console_id() -> str:
-    return f"{zlib.crc32(str(settings.DATA_DIR).encode()):08x}"
+def _prefix() -> str:
+    """How the names of this console's groups begin: the data directory tells two consoles on one machine apart."""
+    return f"erpops-{zlib.crc32(str(settings.DATA_DIR).encode()):08x}-"
 
 
 def _group_members(group: Path | None) -> set[int]:

@@ -9,7 +9,7 @@ from checks.choices import TargetKind
 from checks.probes import Place
 from erpops import beats
 from incidents.models import Environment
-from runbooks import gate, intent, needed, runner, secret_values, targeted, variables, walk
+from runbooks import by_hand, gate, intent, needed, runner, secret_values, targeted, variables, walk
 from runbooks.choices import Risk
 from runbooks.compiler import requests
 from runbooks.executors import executors
@@ -54,6 +54,7 @@ class Planned:
     queue: str
     workers: list[str]
     runs_on: str
+    starts_in: str
     as_user: str
     risk: str
     gate: str
@@ -142,6 +143,7 @@ def _planned(step_run: StepRun, title: str, index: int, values: Mapping[str, str
             f"{worker['host']} ({worker['user']})" if worker["user"] else worker["host"] for worker in site.workers
         ],
         runs_on=runs_on,
+        starts_in=site.given.folder if command["kind"] in SHELLS else "",
         as_user=as_user,
         risk=command["risk"],
         gate=level,
@@ -166,15 +168,11 @@ def _asks(command: Mapping[str, Any], level: str, site: Site) -> str:
 
 
 def _refusals(command: Mapping[str, Any], site: Site) -> list[str]:
-    found = [command["because"]]
-    if command["risk"] == Risk.BLOCKED and not command["because"]:
-        found.append("This command cannot run as it is written.")
-    if executors.get(command["kind"]) is None:
-        found.append(f"erpops does not run {command['kind']} text.")
+    found = [by_hand.why(command, executors.get(command["kind"]) is not None)]
     found.append(targeted.lacking(command, site.given.places, site.given.values))
     if not site.workers:
         found.append(f"No worker serves {site.queue}.")
-    found.append(needed.lacking(command, site.programs))
+    found.append(needed.lacking(command, site.programs, site.given.folder))
     return [sentence for sentence in found if sentence]
 
 

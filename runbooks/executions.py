@@ -31,6 +31,7 @@ from runbooks.acts import (
     point_at,
     progressed,
     require_baton,
+    require_baton_as_read,
     require_operator,
     step_title,
     tell,
@@ -51,6 +52,7 @@ __all__ = [
     "latest_runs",
     "lock",
     "require_baton",
+    "require_baton_as_read",
     "require_operator",
     "step_title",
     "tell",
@@ -301,8 +303,10 @@ def pause(*, execution: Execution, by: User) -> None:
 
 
 def follow_runs(*, step_run: StepRun) -> None:
-    """Bring the step's status in line with its attempts. Called in the transaction that changed one of them."""
-    lock(step_run)
+    """Bring the step's status in line with its attempts.
+
+    Called in the transaction that changed one of them, with the execution locked.
+    """
     latest = latest_runs(step_run)
     states = {run.status for run in latest.values()}
     commands = commands_of(step_run)

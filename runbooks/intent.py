@@ -11,7 +11,7 @@ from typing import Any
 
 from checks import targets
 from incidents.models import Environment
-from runbooks import executions, needed, secret_values, targeted, units, variables
+from runbooks import by_hand, executions, needed, secret_values, targeted, units, variables
 from runbooks.choices import Risk
 from runbooks.executors import executors
 from runbooks.models import StepRun
@@ -84,10 +84,7 @@ def require_runnable(meant: Intent) -> None:
     """Refuse what nothing here can run: its kind, its target, its worker, its programs."""
     compiled, given, queue = meant.compiled, meant.given, meant.queue
     if executors.get(compiled["kind"]) is None:
-        raise Refused(
-            f"erpops does not run {compiled['kind']} text: copy it, run it where it belongs and note what came of it.",
-            code="risk",
-        )
+        raise Refused(f"{by_hand.why(compiled, runnable=False)} Nothing was started.", code="risk")
     if missing := targeted.lacking(compiled, given.places, given.values):
         raise Refused(missing, code="risk")
     if not (there := needed.told_there(queue)):
@@ -95,7 +92,7 @@ def require_runnable(meant: Intent) -> None:
             f"No worker serves {queue}, so nothing was started. Start one with `manage.py worker --queues {queue}`.",
             code="worker",
         )
-    if lacking := needed.lacking(compiled, needed.together(there)):
+    if lacking := needed.lacking(compiled, needed.together(there), given.folder):
         raise Refused(lacking, code="worker")
 
 
@@ -114,7 +111,8 @@ def _surroundings(step_run: StepRun, risk: str) -> list[Any]:
         for target in targets.enabled_in(place)
     ]
     newest = [execution.version.runbook.current_id] if risk == Risk.DESTROY else []
-    return [execution.pk, execution.incident_id, place.is_production, place.variables, reached, newest]
+    around = [place.folder] if place.folder else []
+    return [execution.pk, execution.incident_id, place.is_production, place.variables, reached, newest, *around]
 
 
 def _bind(

@@ -10,7 +10,7 @@ from erpops import beats
 from incidents.models import Environment
 from runbooks import command_user, variables
 from runbooks.compiler import shell
-from runbooks.executors.shell import KINDS
+from runbooks.executors.shell import KINDS, first_program
 from runbooks.executors.shell import OWN_WORDS as BUILT_IN
 from runbooks.standins import launchers
 from runbooks.standins.understanding import not_understood
@@ -101,9 +101,20 @@ def together(told: list[list[str] | None]) -> frozenset[str] | None:
     return frozenset(name for names in known for name in names) if known else None
 
 
-def lacking(command: Mapping[str, Any], there: frozenset[str] | None) -> str:
-    """A sentence that names what the worker lacks for `command`; empty if nothing is known to be missing."""
-    if there is None or command["kind"] not in KINDS:
+def lacking(command: Mapping[str, Any], there: frozenset[str] | None, folder: str) -> str:
+    """A sentence that names what the worker lacks for `command`; empty if nothing is known to be missing.
+
+    `folder` is where the environment's commands start, empty for an empty one.
+    """
+    if command["kind"] not in KINDS:
+        return ""
+    begins = first_program(command["text"])
+    if begins and "/" in begins and not begins.startswith("/") and not folder:
+        return (
+            f"{begins} is a file of yours, and commands of this environment start in an empty folder: an admin can "
+            "name the folder that holds it."
+        )
+    if there is None:
         return ""
     missing = [name for name in programs_of(command["text"]) if not there & {name, name + _STAND_IN}]
     if not missing:

@@ -79,7 +79,7 @@ def _settle(run: CommandRun) -> None:
 def _end_what_runs(here: Spool) -> None:
     """End what is left of an attempt; its supervisor, should it wake, finds that this was not the command's own end."""
     here.take()
-    containment.sweep_left(here.run_id, home=here.work, supervisor=here.supervisor())
+    containment.sweep_left(here.run_id, group=here.group(), home=here.work, supervisor=here.supervisor())
 
 
 def _end_of(run: CommandRun, here: Spool) -> Exit | None:
@@ -132,6 +132,7 @@ def tend_spools() -> None:
     if now < _next_clearing:
         return
     _next_clearing = now + CLEAR_EVERY_S
+    containment.tidy()
     for run_id in spool.run_ids():
         try:
             _tend(Spool(run_id))

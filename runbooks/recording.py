@@ -9,8 +9,9 @@ import threading
 import time
 from contextlib import suppress
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections
 
+from checks import credentials
 from erpops import claims
 from runbooks import runner
 from runbooks.models import CommandRun, OutputChunk
@@ -45,9 +46,13 @@ class Recorder:
         self._recorded = False
         self._next_renewal = self.renewed_at + RENEW_S
         self._next_look = 0.0
+        self._handed_out = False
         self._thread = threading.Thread(target=self._work, daemon=True, name="recorder")
 
     def start(self) -> None:
+        """Begin. The caller's connection goes over to the thread: from now on the caller asks the database nothing."""
+        self._connection = connections[DEFAULT_DB_ALIAS]
+        self._connection.inc_thread_sharing()
         self._thread.start()
 
     def give(self, chunks: list[OutputChunk], *, total: int, dropped: int) -> None:
@@ -67,6 +72,7 @@ class Recorder:
         return self._recorded
 
     def _work(self) -> None:
+        connections[DEFAULT_DB_ALIAS] = self._connection
         # Connected before there is something to say: the first line should not wait for it.
         with suppress(DatabaseError, InterfaceError):
             connection.ensure_connection()
@@ -127,3 +133,7 @@ class Recorder:
                 self.fenced = True
                 return
             self.renewed_at, self._next_renewal = asked_at, asked_at + RENEW_S
+        if not self._handed_out:
+            # Not before: neither the start nor the first line waits for it.
+            self._handed_out = True
+            credentials.handed_to_commands(self.run.step_run.execution.environment)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 
 from erpops import claims
@@ -44,6 +44,22 @@ RUN = Machine(
 LEASE_S = 22.0
 READ_LIMIT_S, LIMIT_S, SAMPLE_S = 60, 300, 15
 queue_of = intent.queue_of
+_COLUMNS = ("seq", "stream", "at", "line", "cont", "style", "data")
+# One statement, because the first line on a screen waits for it. A commit whose answer was lost is tried again.
+_RECORD = """
+WITH held AS (
+    UPDATE runbooks_commandrun SET output_seq = %s, output_bytes = %s, dropped_bytes = %s
+    WHERE id = %s AND fence = %s AND status = %s AND output_seq <= %s
+    RETURNING id
+), kept AS (
+    INSERT INTO runbooks_outputchunk (run_id, seq, stream, at, line, cont, style, data)
+    SELECT held.id, chunk.* FROM held, unnest(
+        %s::bigint[], %s::text[], %s::timestamptz[], %s::bigint[], %s::boolean[], %s::text[], %s::bytea[]
+    ) AS chunk
+    ON CONFLICT DO NOTHING
+)
+SELECT id FROM held
+"""
 
 
 @dataclass(frozen=True)
@@ -73,11 +89,10 @@ def request(
     the attempt of that number, also when that one is over. Raises `Refused` with a sentence and a code.
     """
     execution = step_run.execution
-    executions.require_baton(execution, by)
+    executions.require_baton_as_read(execution, by)
     compiled = intent.command_of(step_run, command)
     if (before := _asked_before(step_run, command, attempt)) is not None:
         return before
-    _attempts_before(step_run, command)
     given = gate.confirmation_of(confirmation)
     if compiled["because"]:
         raise Refused(compiled["because"], code="risk")
@@ -145,11 +160,11 @@ def claim(*, run_id: int, host: str, owner: str) -> CommandRun | None:
 
     `owner` is this try's own: asked again because the answer was lost, it finds the claim that it has made.
     """
-    rows = CommandRun.objects.filter(pk=run_id, status=R.QUEUED)
+    rows = CommandRun.objects.filter(pk=run_id)
     with transaction.atomic():
-        taken = claims.claim(rows, limit=1, lease_s=LEASE_S, owner=owner, status=R.CLAIMED, host=host)
+        claims.take(rows.filter(status=R.QUEUED), lease_s=LEASE_S, owner=owner, status=R.CLAIMED, host=host)
         failpoint("claim.before_commit")
-    return taken[0] if taken else CommandRun.objects.filter(pk=run_id, status=R.CLAIMED, claimed_by=owner).first()
+    return rows.filter(status=R.CLAIMED, claimed_by=owner).first()
 
 
 def recheck(run: CommandRun) -> Bound:
@@ -193,15 +208,15 @@ def why_not_started(run: CommandRun) -> Outcome:
 
 def record_output(*, run: CommandRun, chunks: Sequence[OutputChunk], output_bytes: int, dropped_bytes: int) -> bool:
     """Store chunks in order, once each; False when this claim is lost and nothing may be written."""
-    with transaction.atomic():
-        last = chunks[-1].seq if chunks else run.output_seq
-        changed = claims.held(run).filter(status=R.RUNNING, output_seq__lte=last)
-        if not changed.update(output_seq=last, output_bytes=output_bytes, dropped_bytes=dropped_bytes):
-            return False
-        # A commit whose answer was lost is tried again.
-        output.store(chunks=chunks)
+    last = chunks[-1].seq if chunks else run.output_seq
+    figures = [last, output_bytes, dropped_bytes]
+    columns = [[getattr(chunk, name) for chunk in chunks] for name in _COLUMNS]
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORD, [*figures, run.pk, run.fence, R.RUNNING, last, *columns])
+        held = cursor.fetchone() is not None
+    if held:
         nudge(f"run:{run.pk}")
-    return True
+    return held
 
 
 def finish(*, run: CommandRun, outcome: Outcome) -> bool:
@@ -256,7 +271,8 @@ def _insert(
     # One at a time among what acts on things of the environment: before the lock of the walk, as everywhere.
     occupied.require_free(environment=step_run.execution.environment, names=touched)
     executions.lock(step_run)
-    if attempt is not None and (earlier := _asked_before(step_run, command, attempt)) is not None:
+    # Whoever had the lock may have asked for the same: to insert another one would wait for who ends that one.
+    if (earlier := _asked_before(step_run, command, attempt)) is not None:
         return earlier
     # A rehearsal tries every way of several and takes none.
     if not step_run.execution.is_rehearsal:

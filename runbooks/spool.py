@@ -1,9 +1,9 @@
 """What a supervisor keeps on its own disk: output chunks and the end of the attempt, both durable.
 
 `<data>/spool/<run id>/` holds `output` (records), `exit.json` (only when the end is known),
-`supervisor.pid`, `taken` (another process has ended what ran) and `work/`, the command's directory. From it
-the end and the output of an attempt can be recorded by another process when the supervisor could not reach
-PostgreSQL.
+`supervisor.pid`, `group` (where its processes are), `taken` (another process has ended what ran) and `work/`, the
+command's directory. From it the end and the output of an attempt can be recorded by another process when the
+supervisor could not reach PostgreSQL.
 """
 
 import json
@@ -20,6 +20,7 @@ from typing import IO, Any, BinaryIO, cast
 from django.conf import settings
 
 from erpops import pids
+from runbooks import containment
 from runbooks.command_user import Identity
 from runbooks.models import OutputChunk
 
@@ -56,9 +57,10 @@ class Spool:
         """The command's working directory and home."""
         return self.path / "work"
 
-    def create(self, *, owner: Identity | None = None) -> None:
+    def create(self, *, group: Path | None = None, owner: Identity | None = None) -> None:
         """Make the directory. One that is there belongs to another database's run of that number, long over.
 
+        `group` is where the attempt's processes will be, for who has to end them without their supervisor.
         `owner` is whose the command's own directory is; to all the rest of it only this process's user has access.
         """
         root().mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -73,6 +75,9 @@ class Spool:
             self.path.chmod(0o710)
         with self._private("supervisor.pid", "w") as file:
             file.write(pids.identity())
+        if group is not None:
+            with self._private("group", "w") as file:
+                file.write(str(group))
         self._output = cast(BinaryIO, self._private("output", "ab"))
         _sync_directory(self.path)
 
@@ -145,6 +150,14 @@ class Spool:
     def supervised(self) -> bool:
         """Whether that process still runs."""
         return pids.is_same(*self.supervisor())
+
+    def group(self) -> Path | None:
+        """The group of the attempt's processes, None where the machine has none or none is written down."""
+        try:
+            path = Path((self.path / "group").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return path if containment.is_group(path) else None
 
     def take(self) -> None:
         """Say that what runs here is ended by another process than its supervisor."""

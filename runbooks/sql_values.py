@@ -121,7 +121,10 @@ def _check_meta(statement: str, values: Mapping[str, str]) -> None:
 def fill(statement: str, values: Mapping[str, str]) -> Filled:
     """One statement with its values in place. Raises Unbindable or BadValue."""
     if whole := _WHOLE.match(statement):
-        raise Unbindable(f"{_called(whole[1])} stands for a whole statement. Write the statement into the runbook.")
+        raise Unbindable(
+            f"{_called(whole[1])} stands for a whole statement, and values never become code: write the statement into "
+            "the runbook, or run this by hand."
+        )
     filled = Filled()
     quoted = not _TAKES_PARAMETERS.match(statement)
     position = 0

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from incidents import markdown
-from runbooks import needed, targeted, units
+from runbooks import by_hand, needed, targeted, units
 from runbooks.answers import Answer, Known, answers
 from runbooks.approval_views import Standing
 from runbooks.choices import ExecutionStatus, Risk
@@ -128,7 +128,9 @@ def step_view(
     def view(index: int) -> CommandView:
         command = commands[index]
         level = rung(risk=command["risk"], environment=execution.environment)
-        because = _because(command, runnable, there) or targeted.lacking(command, targets, provided)
+        because = _because(command, runnable, there, execution.environment.folder) or targeted.lacking(
+            command, targets, provided
+        )
         shown = _command(index, command, asked[index], values, run, level=level, because=because)
         shown = replace(shown, item=belongs[index], runs=list(attempts.get(index, ())))
         return _decided(shown, execution, (approvals or {}).get(index), command)
@@ -178,15 +180,9 @@ def _expected(index: int, command: Mapping[str, Any], run: StepRun) -> list[Expe
     ]
 
 
-def _because(command: Mapping[str, Any], runnable: frozenset[str], there: frozenset[str] | None) -> str:
+def _because(command: Mapping[str, Any], runnable: frozenset[str], there: frozenset[str] | None, folder: str) -> str:
     """Why a command cannot run here, in a sentence; empty if it can."""
-    if command["because"]:
-        return str(command["because"])
-    if command["risk"] == Risk.BLOCKED:
-        return "This command cannot run as it is written."
-    if command["kind"] not in runnable:
-        return f"erpops does not run {command['kind']} text."
-    return needed.lacking(command, there)
+    return by_hand.why(command, command["kind"] in runnable) or needed.lacking(command, there, folder)
 
 
 def _kind(step: Mapping[str, Any], phase: str) -> str:

@@ -1,38 +1,36 @@
 """One small process per command: it owns the process tree, the output and the truth about the end.
 
-Forked from a warm worker and detached from it, so that a worker may die or be deployed while the
-command goes on. Its parent, the guardian, does nothing but wait for it and end what it leaves behind.
-One thread drains the pipes into the spool and watches the clocks, a second one (`recording`) speaks
-to PostgreSQL, so that a database that is away never blocks the command.
+`spares` says where it comes from. One thread drains the pipes into the spool and watches the clocks, a
+second one (`recording`) speaks to PostgreSQL, so that a database that is away never blocks the command.
 """
 
 import logging
 import os
 import selectors
 import signal
-import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import IO, Any
 
 from django.db import connections
 
-from checks import credentials
 from erpops import clock
 from erpops.failpoints import failpoint
-from runbooks import containment, elsewhere, limits, runner, secret_values, variables
+from runbooks import elsewhere, limits, runner
 from runbooks.calling import Verdict, become
 from runbooks.choices import RunStatus
+from runbooks.containment import Containment
 from runbooks.cutting import Cutter
-from runbooks.executors import Job, Launch, executors, identified, waiting
-from runbooks.models import CommandRun
-from runbooks.parameters import Bound
+from runbooks.executors import Launch
+from runbooks.launcher import Launcher
 from runbooks.recording import Recorder
 from runbooks.redact import Masker
 from runbooks.runner import Outcome
 from runbooks.spool import Exit, Spool
+from runbooks.undertaking import Prepared
 
 logger = logging.getLogger(__name__)
 R = RunStatus
@@ -51,107 +49,6 @@ _READ_BYTES = 65536
 _READS_PER_TURN = 16
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """All that the supervisor needs to know, gathered while the worker's database connection is warm."""
-
-    run: CommandRun
-    launch: Launch
-    secrets: Mapping[str, str]
-    endless: bool
-
-
-def prepare(*, run: CommandRun, bound: Bound) -> Prepared:
-    """What is going to be started for a claimed attempt. Raises `CannotStart`."""
-    given = variables.of(run.step_run.execution.environment)
-    home = Spool(run.pk).work
-    env = variables.process_environment(given=given, bound=bound.env, home=str(home))
-    limit_s = runner.READ_LIMIT_S if run.waits else run.timeout_s
-    job = Job(bound.script, env, bound.env, run.risk, given.places, home, limit_s, given.shell_host)
-    launch = identified(executors[run.kind](job), run.pk)
-    if run.waits:
-        launch = waiting.until_holds(launch, runner.expected_of(run), try_s=limit_s)
-    launch = replace(launch, files={**given.files, **launch.files})
-    secrets = {**given.secrets, **secret_values.of(run.values)}
-    return Prepared(run, launch, secrets, "endless" in runner.flags_of(run))
-
-
-def carry_out(prepared: Prepared, *, held_since: float) -> None:
-    """Fork guardian and supervisor and wait for their end. `held_since` (monotonic): when the lease was asked for.
-
-    Nothing depends on the wait: it lets Celery's concurrency bound the number of commands. The
-    attempt is committed as running before this is called.
-    """
-    ended, keep = os.pipe()
-    guardian = os.fork()
-    if guardian == 0:
-        _become_guardian(prepared, keep, held_since)
-    os.close(keep)
-    failpoint("supervisor.forked")
-    try:
-        # Meanwhile, so that no command waits for it.
-        credentials.handed_to_commands(prepared.run.step_run.execution.environment)
-        os.read(ended, 1)
-    finally:
-        os.close(ended)
-        os.waitpid(guardian, 0)
-
-
-def _become_guardian(prepared: Prepared, keep: int, held_since: float) -> None:
-    try:
-        os.setsid()
-        _detach(keep)
-        # Only this process's memory of the worker's connection: its socket was replaced just now.
-        connections.close_all()
-        containment.become_subreaper("erpops-guard")
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        supervisor = os.fork()
-        if supervisor == 0:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            _become_supervisor(prepared, held_since)
-        while os.wait()[0] != supervisor:
-            pass
-        containment.sweep(prepared.run.pk)
-    finally:
-        os._exit(0)
-
-
-def _become_supervisor(prepared: Prepared, held_since: float) -> None:
-    try:
-        containment.become_subreaper("erpops-run")
-        Supervision(prepared, held_since).carry_out()
-    except BaseException:
-        logger.exception("The supervisor of run %s failed", prepared.run.pk)
-        os._exit(1)
-    os._exit(0)
-
-
-def _detach(keep: int) -> None:
-    """Own signals, own descriptors: nothing of the worker's but its log and the pipe that says we live."""
-    signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        if signal.getsignal(number) is not None:
-            signal.signal(number, signal.SIG_DFL)
-    # Our log may go to a pipe whose reader dies with the worker.
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
-    signal.alarm(0)
-    null = os.open(os.devnull, os.O_RDWR)
-    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else map(str, range(3, 1024)):  # noqa: PTH112, PTH208
-        descriptor = int(name)
-        # Replaced, not closed: an object of the worker that is collected later closes its old number.
-        if descriptor not in {1, 2, keep, null} and _is_open(descriptor):
-            os.dup2(null, descriptor, inheritable=False)
-
-
-def _is_open(descriptor: int) -> bool:
-    try:
-        os.fstat(descriptor)
-    except OSError:
-        return False
-    return True
-
-
 @dataclass
 class _Ending:
     """Why a command is being ended; `kill_at` (monotonic) is when patience is over."""
@@ -164,10 +61,12 @@ class _Ending:
 class Supervision:
     """One attempt, from its start to its recorded end. Runs in the supervisor process."""
 
-    def __init__(self, prepared: Prepared, held_since: float) -> None:
+    def __init__(self, prepared: Prepared, held: Containment, launcher: Launcher) -> None:
         self.run = prepared.run
-        self.held_since = held_since
+        self.held_since = prepared.held_since
         self.endless = prepared.endless
+        self.held = held
+        self.launcher = launcher
         self.launch = prepared.launch
         self.spool = Spool(self.run.pk)
         self.cutter = Cutter(self.run.pk)
@@ -189,15 +88,13 @@ class Supervision:
         self.base, self.base_monotonic = self.run.started_at, time.monotonic()
         if not self._has_spool():
             return
-        self.limits = limits.of_settings()
-        self.held = containment.Containment(self.run.pk, self.limits)
-        self.use = limits.Watch(self.limits, self.spool.work)
+        self.use = limits.Watch(self.held.limits, self.spool.work)
         self.recorder = Recorder(self.run, held_since=self.held_since)
         failpoint("command.before_spawn")
         try:
             self._require_lease()
             self.pid = self._spawn(self.launch)
-        except (OSError, subprocess.SubprocessError) as error:
+        except OSError as error:
             self._refuse(f"{self.launch.name} could not be started: {error}")
             return
         failpoint("command.spawned")
@@ -205,17 +102,16 @@ class Supervision:
         self._watch()
         self._conclude()
 
+    def _enter(self) -> None:
+        """In the child of a call, as the last act before it: a process may be stopped anywhere."""
+        self.held.enter()
+        self.held.limits.enter()
+        self._require_lease()
+
     def _require_lease(self) -> None:
         """Raise if so much time has passed that another process may have decided about this attempt."""
         if time.monotonic() - self.held_since > LEASE_LOST_S:
             raise TimeoutError("the worker was held up for longer than it may.")
-
-    def _enter(self) -> None:
-        """In the child, as the last act before it becomes the command: a process may be stopped anywhere."""
-        self.held.enter()
-        if self.launch.identity is not None:
-            self.launch.identity.become()
-        self._require_lease()
 
     def _refuse(self, reason: str) -> None:
         """Record that nothing was started; first on disk, so that it is known whatever becomes of the database."""
@@ -229,32 +125,20 @@ class Supervision:
         self.spool.hand_over(launch.files, owner=launch.identity)
         if launch.call is not None:
             return self._spawn_call(launch, launch.call)
-        process = subprocess.Popen(
-            launch.argv,
-            cwd=self.spool.work,
-            env=dict(launch.env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            umask=0o077,
-            # Single-threaded until here: the recorder's thread starts after this.
-            preexec_fn=self._enter,  # noqa: PLW1509
-        )
-        for stream, pipe in (("out", process.stdout), ("err", process.stderr)):
-            assert pipe is not None
+        folder = Path(launch.folder) if launch.folder else self.spool.work
+        pid = self.launcher.start(launch, folder=folder, latest=self.held_since + LEASE_LOST_S)
+        for stream, pipe in self.launcher.outputs.items():
             self._listen(stream, pipe)
         self.began = time.monotonic()
-        # Its status is collected by `held.reap`, for which Popen must not wait.
-        process.returncode = 0
-        return process.pid
+        return pid
 
     def _spawn_call(self, launch: Launch, call: Callable[[], int]) -> int:
         """Like a program, but what runs is a function of this one: nothing has to be loaded anew."""
+        self.launcher.dismiss()
         ends = {stream: os.pipe() for stream in ("out", "err")}
         pid = os.fork()
         if pid == 0:
-            become(call, env=launch.env, home=self.spool.work, enter=self.held.enter, ends=ends)
+            become(call, env=launch.env, home=self.spool.work, enter=self._enter, ends=ends)
         for stream, (ours, theirs) in ends.items():
             os.close(theirs)
             self._listen(stream, os.fdopen(ours, "rb", buffering=0))
@@ -398,7 +282,7 @@ class Supervision:
             # The reaper's doing while this process did not answer: not how the command would have ended.
             return Outcome(R.OUTCOME_UNKNOWN, code, "It was ended because its supervisor did not answer.", ended_at)
         # What the kernel ended between two looks, or a file's limit that only its writer has met.
-        reason = self.held.exceeded() or limits.of_exit(code, self.limits) if code else ""
+        reason = self.held.exceeded() or limits.of_exit(code, self.held.limits) if code else ""
         return Outcome(R.SUCCEEDED if code == 0 else R.FAILED, code, reason, ended_at)
 
     def _after_force(self, ending: _Ending) -> Outcome:
@@ -434,7 +318,7 @@ class Supervision:
     def _has_spool(self) -> bool:
         """Make the attempt's directory; where that fails, record that nothing was started."""
         try:
-            self.spool.create(owner=self.launch.identity)
+            self.spool.create(group=self.held.group, owner=self.launch.identity)
         except OSError as error:
             self.spool.remove()
             reason = f"Its directory could not be made on {self.run.host}: {error.strerror}. Nothing was started."

@@ -1,77 +1,42 @@
-"""The Celery side of commands: a doorbell with one id, and the claim that it leads to."""
+"""The Celery side of commands: a doorbell with one id, and whom it wakes."""
 
+import gc
 import logging
 import os
 import queue
-import socket
 import threading
-import time
-import uuid
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
+from celery.signals import worker_process_init
 from django.conf import settings
-from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from erpops.celery import app
 from erpops.failpoints import failpoint
-from runbooks.choices import Risk, RunStatus
 
 logger = logging.getLogger(__name__)
-
-# Well within a lease: what was claimed must not be taken over while it is being started.
-PATIENCE_S, RETRY_S = 10.0, 0.2
-T = TypeVar("T")
 
 MOST_BELLS = 1000
 
 
 @app.task(name="runbooks.run_command")
 def run_command(run_id: int) -> None:
-    """Start the attempt, unless somebody did. Lost, doubled or forged ids cost seconds, never an effect."""
-    # runner imports this module for `ring`; supervisor builds on runner.
-    from runbooks import containment, runner, supervisor
-    from runbooks.executors import CannotStart
-    from runbooks.refusals import Refused
+    """Have the attempt carried out, unless somebody did. Lost, doubled or forged ids cost seconds, never an effect."""
+    # What carries it out builds on the runner, which imports this module for `ring`.
+    from runbooks import spares
 
-    claim = partial(runner.claim, run_id=int(run_id), host=socket.gethostname(), owner=uuid.uuid4().hex)
-    run = _patiently(claim)
-    if run is None:
-        return
-    failpoint("claim.committed")
-    try:
-        prepared = _patiently(lambda: supervisor.prepare(run=run, bound=runner.recheck(run)))
-        if run.risk != Risk.READ:
-            # Nothing that decides the effect has changed while it was prepared.
-            _patiently(lambda: runner.recheck(run))
-    except (Refused, CannotStart) as refusal:
-        outcome = runner.Outcome(RunStatus.NOT_STARTED, reason=str(refusal))
-        _patiently(lambda: runner.finish(run=run, outcome=outcome))
-        return
-    held_since = time.monotonic()
-    if _patiently(lambda: runner.started(run=run, containment=containment.level())):
-        failpoint("start.committed")
-        supervisor.carry_out(prepared, held_since=held_since)
-    else:
-        _patiently(lambda: runner.finish(run=run, outcome=runner.why_not_started(run)))
+    spares.supervise(int(run_id))
 
 
-def _patiently(act: Callable[[], T]) -> T:
-    """`act`, and again for a few seconds while the database does not answer: nobody knows whether it was done.
+@worker_process_init.connect
+def _get_ready(**_: Any) -> None:
+    """What a process of the worker does before its first message."""
+    # As in `run_command`.
+    from runbooks import spares
 
-    So each act is one that finds what an earlier try of it has done.
-    """
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return act()
-        except (OperationalError, InterfaceError, InternalError) as error:
-            if connection.in_atomic_block or time.monotonic() >= deadline:
-                raise
-            logger.warning("The database did not answer: %s", str(error).strip()[:200])
-            connection.close()
-            time.sleep(RETRY_S)
+    # What it shares with the processes that it forks is not touched by a collection, and so not copied.
+    gc.collect()
+    gc.freeze()
+    spares.keep_one()
 
 
 def ring(run_id: int, queue_name: str) -> None:

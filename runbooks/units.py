@@ -135,11 +135,16 @@ def _united(commands: list[Any]) -> list[dict[str, Any]]:
 
 
 def _with_no_tty(match: re.Match[str]) -> str:
-    options = match["options"]
-    asked = re.search(r"(?<=\s)(?:-\w*T\w*|--no-TTY|-d|--detach)(?=\s|$)", options)
-    if asked:
+    own, skip = [], False
+    for word in match["options"].split():
+        # What follows the service belongs to the inner command.
+        if not skip and not word.startswith("-"):
+            break
+        own.append("" if skip else word)
+        skip = not skip and word in _WITH_VALUE
+    if any(re.fullmatch(r"-\w*T\w*|--no-TTY|-d|--detach", word) for word in own):
         return match.group()
-    return f"{match.group()[: match.start('options') - match.start()]} -T{options}"
+    return f"{match.group()[: match.start('options') - match.start()]} -T{match['options']}"
 
 
 def _without_t(match: re.Match[str]) -> str:

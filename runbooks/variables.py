@@ -30,7 +30,8 @@ class Variables:
     """`values` reach the command; `secrets` (name → value) must not show in its output; `path` goes before PATH.
 
     `files` (path below the command's directory → text) are how credentials are handed over, `paths` the variables
-    that name them; `places` are the targets by kind, the first of each; `shell_host` is where shell commands run.
+    that name them; `places` are the targets by kind, the first of each; `shell_host` is where shell commands run and
+    `folder` the folder there that they start in, empty for an empty one of their own.
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Variables:
     paths: Mapping[str, str] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
     shell_host: str = ""
+    folder: str = ""
 
 
 Provider = Callable[[Environment], Variables]
@@ -64,7 +66,7 @@ def of(environment: Environment) -> Variables:
         places |= given.places
         path += given.path
         shell_host = shell_host or given.shell_host
-    return Variables(values, secrets, path, files, paths, places, shell_host)
+    return Variables(values, secrets, path, files, paths, places, shell_host, environment.folder)
 
 
 def of_targets(environment: Environment) -> Variables:
@@ -100,7 +102,7 @@ def process_environment(*, given: Variables, bound: Mapping[str, str], home: str
         # What stands in for a missing program comes last.
         "PATH": os.pathsep.join((*given.path, _SYSTEM_PATH, str(launchers.folder()))),
         "HOME": home,
-        "PWD": home,
+        "PWD": given.folder or home,
         "TMPDIR": home,
         "LANG": "C.UTF-8",
         "TERM": "dumb",

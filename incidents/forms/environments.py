@@ -45,6 +45,14 @@ class EnvironmentForm(forms.Form):
         required=False,
         widget=forms.CheckboxInput(_CHECK),
     )
+    folder = forms.CharField(
+        label="Folder that commands start in",
+        required=False,
+        max_length=400,
+        help_text="Such as /srv/shop: where the runbooks' ./scripts, .env and Compose files lie on the worker or the "
+        "shell host. Empty: each command starts in an empty directory of its own.",
+        widget=forms.TextInput(_TEXT | {"class": "form-control mono", "spellcheck": "false"}),
+    )
     variables = forms.CharField(
         label="Variables",
         required=False,
@@ -63,7 +71,7 @@ class EnvironmentForm(forms.Form):
     def of(environment: Environment) -> dict[str, Any]:
         """Initial values."""
         lines = [f"{name}={value}" for name, value in environment.variables.items()]
-        names = ("label", "is_production", "restricted")
+        names = ("label", "is_production", "restricted", "folder")
         return {name: getattr(environment, name) for name in names} | {"variables": "\n".join(lines)}
 
     def clean_name(self) -> str:
@@ -71,6 +79,12 @@ class EnvironmentForm(forms.Form):
         if name in RESERVED or Environment.objects.filter(name=name).exists():
             raise forms.ValidationError("Another environment has this name; choose one that is free.")
         return name
+
+    def clean_folder(self) -> str:
+        folder: str = self.cleaned_data["folder"]
+        if folder and (not folder.startswith("/") or any(ord(letter) < 32 for letter in folder)):
+            raise forms.ValidationError("Write the whole path, beginning with /, such as /srv/shop.")
+        return folder
 
     def clean_variables(self) -> dict[str, str]:
         found: dict[str, str] = {}

@@ -7,7 +7,8 @@ class Environment(models.Model):
     """Where things run: production, staging, erpops itself.
 
     `restricted` environments are seen only by people with a grant on them (`incidents.access`).
-    `variables` are plain values that commands run there receive; secrets do not belong in them.
+    `variables` are plain values that commands run there receive; secrets do not belong in them. `folder` is where
+    shell commands start, on the worker or on the shell host; empty: each in an empty directory of its own.
     """
 
     name = models.SlugField(max_length=40, unique=True)
@@ -15,6 +16,7 @@ class Environment(models.Model):
     is_production = models.BooleanField(default=False)
     restricted = models.BooleanField(default=False)
     variables = models.JSONField(default=dict, blank=True)
+    folder = models.CharField(max_length=400, blank=True, default="")
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:

@@ -20,7 +20,8 @@ class Job:
 
     `env` is the whole environment of a process, the parameters' `values` (as `parameters.bind` named them) among
     it. `places` are the environment's targets by kind, the first of each; `home` is the command's own directory;
-    `shell_host` is the target that shell commands run on, empty for the worker itself.
+    `shell_host` is the target that shell commands run on, empty for the worker itself, and `folder` where they start
+    there, empty for `home`.
     """
 
     script: str
@@ -31,6 +32,7 @@ class Job:
     home: Path
     timeout_s: int
     shell_host: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Launch:
 
     A `call` runs in a child of the supervisor that has nothing but `env`, prints to standard output and error,
     and gives the exit status. `files` are written below the command's directory first, for its eyes only.
-    `identity` is who a program becomes, also one that a call starts; None: it stays what the worker is.
+    `identity` is who a program becomes, also one that a call starts; None: it stays what the worker is. `folder` is
+    where a program starts; empty: in the command's directory.
     """
 
     env: Mapping[str, str]
@@ -47,6 +50,7 @@ class Launch:
     call: Callable[[], int] | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     identity: Identity | None = None
+    folder: str = ""
 
     @property
     def name(self) -> str:

@@ -27,11 +27,13 @@ _OF_THE_WORKER = frozenset("PATH HOME PWD TMPDIR PGPASSFILE KUBECONFIG DOCKER_CE
 _FAR_SIDE = r"""
 while IFS= read -r -d "" pair && [ -n "$pair" ]; do export "$pair"; done
 IFS= read -r -d "" nonce; IFS= read -r -d "" mark; IFS= read -r -d "" script
+IFS= read -r -d "" folder
 say() { printf "\036erpops %s %s\n" "$nonce" "$*" >&2; }
 members() { grep -lsz "^ERPOPS_MARK=$mark\$" /proc/[0-9]*/environ; }
 sweep() { for file in $(members); do pid=${file#/proc/}; kill -s "$1" "${pid%/environ}" 2>/dev/null; done; }
 gone() { for turn in $(seq 50); do [ -z "$(members)" ] && return 0; sleep 0.1; done; return 1; }
 exec 3<&0
+if [ -n "$folder" ]; then cd -- "$folder" || { say missing; exit 1; }; fi
 say began
 ERPOPS_MARK=$mark bash --noprofile --norc -c "$script" </dev/null 3<&- & child=$!
 { cat <&3 >/dev/null; sweep TERM; gone || sweep KILL; } 2>/dev/null & watch=$!
@@ -64,6 +66,7 @@ class _Session:
         self.client, self.job = client, job
         self.nonce = secrets.token_hex(12)
         self.began = False
+        self.lost = False
         self.end: tuple[int, int] | None = None
 
     def carry_out(self) -> int:
@@ -90,11 +93,11 @@ class _Session:
     def _handed_over(self) -> bytes:
         env = {name: value for name, value in self.job.env.items() if name not in _OF_THE_WORKER}
         pairs = "".join(f"{name}={value}\0" for name, value in env.items())
-        return f"{pairs}\0{self.nonce}\0{secrets.token_hex(12)}\0{self.job.script}\0".encode()
+        return f"{pairs}\0{self.nonce}\0{secrets.token_hex(12)}\0{self.job.script}\0{self.job.folder}\0".encode()
 
     def _listen(self, source: int) -> str:
         """Pass the error stream on without what is said to us; its last lines, for a sentence."""
-        pattern = re.compile(rb"\x1eerpops " + self.nonce.encode() + rb" (began|ended) ?(\d*) ?(\d*)\n")
+        pattern = re.compile(rb"\x1eerpops " + self.nonce.encode() + rb" (began|missing|ended) ?(\d*) ?(\d*)\n")
         held, last = b"", b""
         while data := _read(source):
             held += data
@@ -112,6 +115,8 @@ class _Session:
     def _note(self, match: "re.Match[bytes]") -> None:
         if match.group(1) == b"began":
             self.began = True
+        elif match.group(1) == b"missing":
+            self.lost = True
         else:
             self.end = int(match.group(2) or 0), int(match.group(3) or 0)
 
@@ -122,6 +127,11 @@ class _Session:
             if left:
                 Verdict(RunStatus.STOP_UNCONFIRMED, f"{left} of its processes still run on {host}.").leave(self.job)
             return status
+        if self.lost:
+            where = f"{self.job.folder} on {host}, where the commands of this environment start"
+            told = f"There is no folder {where}. Make it there, or change the folder of the environment."
+            Verdict(RunStatus.NOT_STARTED, told).leave(self.job)
+            return 255
         if not self.began:
             reason = said.strip().splitlines()[-1] if said.strip() else "it gave no reason"
             Verdict(RunStatus.NOT_STARTED, f"{host} was not reached: {reason}").leave(self.job)

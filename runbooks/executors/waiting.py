@@ -79,6 +79,7 @@ def _try(launch: Launch, limit_s: float) -> tuple[int | None, str]:
 def _start_program(launch: Launch, theirs: int) -> int:
     process = subprocess.Popen(
         launch.argv,
+        cwd=launch.folder or None,
         env=dict(launch.env),
         stdin=subprocess.DEVNULL,
         stdout=theirs,

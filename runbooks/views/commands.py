@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET, require_POST
 from erpops import access
 from erpops.htmx import HtmxRequest
 from incidents.views.answers import sheet
-from runbooks import approvals, consequences, gate, intent, page_marks, runner, touched
+from runbooks import approvals, consequences, executions, gate, intent, page_marks, runner, touched
 from runbooks.choices import Risk
 from runbooks.refusals import Refused
 from runbooks.views import walking
@@ -35,17 +35,20 @@ def confirm(
 def run(request: HtmxRequest, execution: int, position: int, command: int, number: int | None = None) -> HttpResponse:
     """Ask for one attempt. A second click finds the first one's attempt."""
     opened = _opened(request, number, execution, position, command)
-    asked = opened.step.commands[command]
-    if asked.gate != Risk.READ and request.POST.get("shown") != page_marks.digest(asked):
+    rung = gate.rung(risk=_commands(opened)[command]["risk"], environment=opened.execution.environment)
+    if rung != Risk.READ and request.POST.get("shown") != page_marks.digest(opened.step.commands[command]):
         return _again(request, opened, command, _CHANGED)
+    # Without parameters nothing of the page decides what runs, so it is built once only, after the act.
+    values = chosen(opened) if any(each["parameters"] for each in _commands(opened)) else {}
     try:
-        adopt(opened, chosen(opened))
+        if values:
+            adopt(opened, values)
         runner.request(
-            step_run=opened.step.run,
+            step_run=opened.runs[position],
             command=command,
             by=request.user,
-            values=chosen(opened),
-            confirmation=_confirmation(request, asked.gate),
+            values=values,
+            confirmation=_confirmation(request, rung),
             waits=request.POST.get("until") == "holds",
             attempt=_number(request.POST.get("attempt", "")),
         )
@@ -113,9 +116,14 @@ def _number(given: str) -> int | None:
 
 def _opened(request: HtmxRequest, number: int | None, execution: int, position: int, command: int) -> Walk:
     opened = act_on(request, number, execution, position)
-    if command >= len(opened.step.commands):
+    if command >= len(_commands(opened)):
         raise Http404("This step has no such command.")
     return opened
+
+
+def _commands(opened: Walk) -> list[dict[str, Any]]:
+    """The step's commands as they were compiled."""
+    return executions.commands_of(opened.runs[opened.position])
 
 
 def question(opened: Walk, index: int) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection
 
 from erpops import beats
+from runbooks import containment
 from tests.clock import clock
 from tests.faults.invariants import judge
 from tests.faults.world import World
@@ -29,6 +30,12 @@ def url_of_tests() -> str:
     database = connection.settings_dict
     login = f"{quote(database['USER'])}:{quote(database['PASSWORD'])}"
     return f"postgresql://{login}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _takes_in_orphans() -> None:
+    """What lives on when a stand-in for a worker was killed stays below this process, where it is found."""
+    containment.become_subreaper("pytest")
 
 
 @pytest.fixture

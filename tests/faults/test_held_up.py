@@ -25,8 +25,8 @@ from tests.faults.standins import (
     wait_stopped,
     walk_of_deeds,
 )
-from tests.faults.world import World
-from tests.runbooks.running import now, until, wait_all_gone
+from tests.faults.world import World, is_stopped
+from tests.runbooks.running import ended, now, until, wait_all_gone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,7 +53,7 @@ def _nobody_sleeps_on(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def put_to_sleep(run: CommandRun, point: str) -> int:
-    """The pid of a worker's process that gets the message and is going to stand still, or its supervisor.
+    """The pid of a worker's process that gets the message; it or its supervisor is going to stand still.
 
     The lease runs out by the database's clock, which tests move; by the machine's own clock the patience is
     scaled down, that of a transaction too. A place that is passed before the command is reached at any speed.
@@ -63,6 +63,13 @@ def put_to_sleep(run: CommandRun, point: str) -> int:
         if point in {"start.committed", "command.before_spawn"}:
             scaled.setattr(supervising, "LEASE_LOST_S", STANDS_STILL_S)
         return deliver(run, armed=f"{point}:1:stop", OPTIONS=options)
+
+
+def stopped_below(worker: int) -> int:
+    """The pid of the process below a worker's that stands still, once there is one."""
+    until(lambda: any(is_stopped(pid) for pid in pids.descendants(worker)))
+    [pid] = [pid for pid in pids.descendants(worker) if is_stopped(pid)]
+    return pid
 
 
 def stopped_supervisor(run: CommandRun) -> int:
@@ -86,16 +93,15 @@ def reaped(runs: list[CommandRun], clock: Clock) -> list[CommandRun]:
 
 @pytest.mark.parametrize("times", TIMES)
 @pytest.mark.parametrize("point", ["claim.committed", "start.committed"])
-def test_a_worker_that_wakes_after_its_lease_starts_nothing(
+def test_who_wakes_after_the_lease_of_its_claim_starts_nothing(
     point: str, times: int, world: World, server: str, clock: Clock
 ) -> None:
     deeds = [DEEDS[kind] for kind in KINDS]
     place = walk_of_deeds(world, server, deeds)
     for _ in range(times):
         runs = [ask(world, place, deeds, index) for index in range(len(deeds))]
-        sleepers = [put_to_sleep(run, point) for run in runs]
-        for pid in sleepers:
-            wait_stopped(pid)
+        workers = [put_to_sleep(run, point) for run in runs]
+        sleepers = [stopped_below(worker) for worker in workers]
         for run in reaped(runs, clock):
             assert run.status == "outcome_unknown"
             settling.settle_unknown(run=run, verdict="not_done", by=place.user)
@@ -105,10 +111,26 @@ def test_a_worker_that_wakes_after_its_lease_starts_nothing(
         time.sleep(STANDS_STILL_S)
         for pid in sleepers:
             os.kill(pid, signal.SIGCONT)
-        assert wait_ended(sleepers) == [0] * len(sleepers)
+        assert wait_ended(workers) == [0] * len(workers)
         wait_all_gone()
         assert [now(run).status for run in runs] == ["failed"] * len(runs)
         assert [world.effects()[run.pk] for run in [*runs, *again]] == [0] * len(runs) + [1] * len(again)
+
+
+def test_a_worker_that_stands_still_past_the_lease_holds_nothing_up(world: World, server: str, clock: Clock) -> None:
+    deeds = [DEEDS[kind] for kind in KINDS]
+    place = walk_of_deeds(world, server, deeds)
+    runs = [ask(world, place, deeds, index) for index in range(len(deeds))]
+    workers = [put_to_sleep(run, "supervisor.forked") for run in runs]
+    for worker in workers:
+        wait_stopped(worker)
+    ends = [ended(run) for run in runs]
+    known = [(run.status, run.exit_code) for run in ends]
+    assert [(run.status, run.exit_code) for run in reaped(ends, clock)] == known == [("failed", 3), ("succeeded", 0)]
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
+    assert wait_ended(workers) == [0] * len(workers)
+    assert [world.effects()[run.pk] for run in runs] == [1] * len(runs)
 
 
 @pytest.mark.parametrize("times", TIMES)
@@ -160,7 +182,9 @@ def test_a_call_under_a_supervisor_that_stands_still_is_found_and_ended(
     run = ask(world, walk_of_deeds(world, server, deeds), deeds, 0)
     worker = put_to_sleep(run, "command.spawned")
     sleeper = stopped_supervisor(run)
-    [called] = pids.descendants(sleeper)
+    # What would have become a program has nothing to do and ends.
+    until(lambda: len([pid for pid in pids.descendants(sleeper) if pids.started_at(pid)]) == 1)
+    [called] = [pid for pid in pids.descendants(sleeper) if pids.started_at(pid)]
     assert [seen.status for seen in reaped([run], clock)] == ["outcome_unknown"]
     assert not pids.started_at(called)
     os.kill(sleeper, signal.SIGCONT)
@@ -172,7 +196,7 @@ def test_an_engine_that_dies_while_it_cleans_up_is_followed_by_the_next(
 ) -> None:
     deeds = [DEEDS["shell"]]
     run = ask(world, walk_of_deeds(world, server, deeds), deeds, 0)
-    assert wait_ended([deliver(run, armed="start.committed:1")]) == [-signal.SIGKILL]
+    assert wait_ended([deliver(run, armed="start.committed:1")]) == [0]
     clock.advance(seconds=30)
     assert wait_ended([in_child(reaper.tick, armed="reaper.claimed:1")]) == [-signal.SIGKILL]
     assert now(run).status == "running"

@@ -1,5 +1,6 @@
 """Carrying out commands in tests: in this process, as a worker's task does it."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -77,5 +78,18 @@ def alive(pid_file: Path) -> list[int]:
 
 
 def wait_all_gone() -> None:
-    """Until no supervisor of this data directory runs."""
-    until(lambda: not any(spool.Spool(run_id).supervised() for run_id in spool.run_ids()), 20)
+    """Until no supervisor of this data directory runs, and none that has not begun with its attempt."""
+    until(lambda: not any(spool.Spool(run_id).supervised() for run_id in spool.run_ids()) and not _beginning(), 20)
+
+
+def _beginning() -> list[int]:
+    """Guardians and supervisors of this process, and orphaned ones where it takes those in; not a worker's spares."""
+    return [pid for pid in pids.children(os.getpid()) if pids.started_at(pid) and _line(pid) == _line(os.getpid())]
+
+
+def _line(pid: int) -> bytes:
+    """A forked process keeps the command line of its parent until it becomes another program."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""

@@ -136,6 +136,10 @@ def variable(scene: Scene) -> None:
     Environment.objects.filter(pk=scene.environment.pk).update(variables={"DATABASE_URL": f"//{scene.number}"})
 
 
+def folder(scene: Scene) -> None:
+    Environment.objects.filter(pk=scene.environment.pk).update(folder="/tmp")
+
+
 def environment_name(scene: Scene) -> None:
     Environment.objects.filter(pk=scene.environment.pk).update(name="renamed")
     beats.beat(role="worker", queues=["env.test", "env.renamed"])
@@ -163,6 +167,7 @@ CHANGES: tuple[Callable[[Scene], None], ...] = (
     parameter,
     parameter_of_the_run,
     variable,
+    folder,
     environment_name,
     no_longer_production,
     target,

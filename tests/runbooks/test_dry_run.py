@@ -44,7 +44,7 @@ def test_what_is_missing_is_named_and_nothing_is_derived() -> None:
     ("made", "worker", "sentence"),
     [
         (command("true"), False, "No worker serves env.test."),
-        (command("POOL=20", kind="env"), True, "erpops does not run env text."),
+        (command("POOL=20", kind="env"), True, "This only sets a variable"),
         (command("htop", "blocked"), True, "This command cannot run as it is written."),
         (command("SELECT 1", kind="sql"), True, "This environment has no PostgreSQL target"),
     ],

@@ -39,6 +39,10 @@ def commands(*lines: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         ("docker compose exec db pg_isready", "docker compose exec -T db pg_isready"),
         ("docker-compose -f a.yml exec db psql -t", "docker-compose -f a.yml exec -T db psql -t"),
         ("docker-compose exec -T db date", "docker-compose exec -T db date"),
+        ("docker-compose exec db psql -U app -d shop -c 1", "docker-compose exec -T db psql -U app -d shop -c 1"),
+        ("docker-compose exec -u app -T db sort -T /tmp", "docker-compose exec -u app -T db sort -T /tmp"),
+        ("docker-compose exec -e A=-T db date", "docker-compose exec -T -e A=-T db date"),
+        ("docker-compose exec -d db sleep 9", "docker-compose exec -d db sleep 9"),
         ("docker compose run -d web", "docker compose run -d web"),
         ("docker ps -a | sort -t: -k2", "docker ps -a | sort -t: -k2"),
     ],
@@ -92,9 +96,9 @@ def test_the_programs_of_a_script_are_those_that_start_on_its_machine(script: st
 
 def test_what_a_worker_lacks_is_said_by_name() -> None:
     command = {"kind": "shell", "text": "kubectl get pods | jq ."}
-    assert "kubectl is not installed" in needed.lacking(command, frozenset({"jq"}))
-    assert needed.lacking(command, frozenset({"jq", "kubectl"})) == ""
-    assert needed.lacking(command, None) == ""
+    assert "kubectl is not installed" in needed.lacking(command, frozenset({"jq"}), "")
+    assert needed.lacking(command, frozenset({"jq", "kubectl"}), "") == ""
+    assert needed.lacking(command, None, "") == ""
 
 
 def test_a_worker_tells_the_programs_of_its_own_path() -> None:

@@ -164,7 +164,7 @@ def test_without_a_worker_nothing_is_queued() -> None:
 
 def test_kinds_that_nothing_runs_are_refused() -> None:
     place = walk(command("POOL=20", kind="env"))
-    with pytest.raises(Refused, match="does not run env"):
+    with pytest.raises(Refused, match="only sets a variable"):
         request(place)
 
 

@@ -62,7 +62,8 @@ def _project(engine: Engine, before: Given) -> Project:
     query = {"all": True, "filters": {"label": [_LABEL + "project"]}}
     found = [one for one in engine.json("GET", "/containers/json", query) if _label(one, "oneoff") != "True"]
     name = before.text("project-name") or os.environ.get("COMPOSE_PROJECT_NAME", "")
-    files = [os.path.basename(path) for path in before.many("file")]  # noqa: PTH119
+    # As with Compose, the file decides only where no name is given.
+    files = [] if name else [os.path.basename(path) for path in before.many("file")]  # noqa: PTH119
     chosen = {_label(one, "project") for one in found if not files or _has_files(one, files)}
     if name:
         chosen &= {name}

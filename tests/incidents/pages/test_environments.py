@@ -27,11 +27,13 @@ def test_an_environment_is_added_and_changed_and_the_audit_names_what(office: Cl
     made = Environment.objects.get(name="prod-eu")
     assert made.is_production
     assert made.variables == {"DB_HOST": "db.internal", "URL": "https://a/?b=c"}
-    office.post("/environments/prod-eu/", form(label="Production Europe", variables="DB_HOST=db2.internal"))
+    changes = {"label": "Production Europe", "variables": "DB_HOST=db2.internal", "folder": "/srv/shop"}
+    office.post("/environments/prod-eu/", form(**changes))
     made.refresh_from_db()
     assert (made.label, made.variables) == ("Production Europe", {"DB_HOST": "db2.internal"})
+    assert made.folder == "/srv/shop"
     details = AuditEntry.objects.get(action="environment.edit").details
-    assert set(details) == {"name", "label", "variables"}
+    assert set(details) == {"name", "label", "variables", "folder"}
     assert "DB_HOST=db2.internal" in office.get("/environments/prod-eu/").content.decode()
 
 
@@ -46,6 +48,7 @@ def test_an_environment_is_added_and_changed_and_the_audit_names_what(office: Cl
         ({"variables": "A=1\n2B=3"}, "Line 2: write NAME=value"),
         ({"variables": "DB_PASSWORD=x"}, "DB_PASSWORD looks like a secret"),
         ({"variables": "A=\x07"}, "control characters"),
+        ({"folder": "srv/shop"}, "Write the whole path"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_words(office: Client, changes: dict[str, str], sentence: str) -> None:

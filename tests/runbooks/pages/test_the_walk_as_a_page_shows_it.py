@@ -14,7 +14,7 @@ from tests.runbooks.pages.conftest import DISK, PID, command, compiled, phase, s
 
 
 def walked(document: dict[str, Any], *, production: bool = True) -> tuple[Execution, list[StepRun]]:
-    environment = SimpleNamespace(is_production=production, label="Production")
+    environment = SimpleNamespace(is_production=production, label="Production", folder="")
     execution = Execution(version=Version(compiled=document), values={}, started_at=datetime(2026, 1, 1, tzinfo=UTC))
     execution._state.fields_cache["environment"] = environment
     places = [(p, s) for p, ph in enumerate(document["phases"]) for s in range(len(ph["steps"]) or bool(ph["items"]))]

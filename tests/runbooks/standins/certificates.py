@@ -15,7 +15,7 @@ def self_signed() -> tuple[str, str]:
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the tests")])
     begins = datetime(2020, 1, 1, tzinfo=UTC)
     built = x509.CertificateBuilder(name, name, key.public_key(), 1, begins, begins.replace(year=2120))
-    places = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    places = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName("localhost")])
     authority = x509.BasicConstraints(ca=True, path_length=None)
     signed = built.add_extension(places, critical=False).add_extension(authority, critical=True).sign(key, SHA256())
     plain = serialization.NoEncryption()

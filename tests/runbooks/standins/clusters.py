@@ -25,13 +25,16 @@ from tests.runbooks.standins.objects import (
     METRICS,
     RESOURCES,
     Object,
+    again,
     changed,
+    created,
     initial,
     matches,
     table,
 )
 
 TOKEN = "right-token"
+_OPENAPI, _OPENAPI_TYPE = b"\x0a\x032.0", "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
 
 
@@ -48,6 +51,8 @@ class Cluster:
     within: Callable[[Object], list[str]] = lambda pod: []
     # Something looks after the pods: one that is deleted is there again under its name.
     looked_after: bool = False
+    # What the logs of a pod hold; without it a count.
+    said: Callable[[Object], list[str]] | None = None
 
     @property
     def url(self) -> str:
@@ -133,6 +138,9 @@ class _Server:
 
     async def _any(self, request: web.Request) -> web.StreamResponse:
         path = request.path.rstrip("/")
+        if path == "/openapi/v2":
+            # It describes no type, so that clients validate none.
+            return web.Response(body=_OPENAPI, content_type=_OPENAPI_TYPE)
         if path in DISCOVERY:
             return web.json_response(DISCOVERY[path])
         if path.startswith("/apis/metrics.k8s.io/v1beta1"):
@@ -155,7 +163,8 @@ class _Server:
         if request.query.get("watch") in ("true", "1"):
             return await _nothing_happens(request)
         if not name:
-            return self._list(request, plural, namespace)
+            sent = await request.json() if request.method == "POST" else None
+            return self._create(plural, namespace, sent) if sent else self._list(request, plural, namespace)
         found = self.cluster.objects.get((plural, namespace, name))
         if found is None:
             group = RESOURCES[plural].group
@@ -165,8 +174,9 @@ class _Server:
         if below == "exec":
             return await self._exec(request, found)
         if request.method == "DELETE":
-            if not (self.cluster.looked_after and plural == "pods"):
-                del self.cluster.objects[plural, namespace, name]
+            del self.cluster.objects[plural, namespace, name]
+            if self.cluster.looked_after and plural == "pods":
+                self.cluster.objects[plural, namespace, name] = again(found)
             return web.json_response(found)
         if request.method == "PATCH":
             found = changed(found, request.content_type, await request.json())
@@ -174,6 +184,13 @@ class _Server:
         if below == "scale":
             return web.json_response(_scale(found))
         return _answer(request, plural, [found], single=True)
+
+    def _create(self, plural: str, namespace: str, sent: Object) -> web.Response:
+        key = plural, namespace, sent["metadata"]["name"]
+        if key in self.cluster.objects:
+            return _refused(409, "AlreadyExists", f'{plural} "{key[2]}" already exists')
+        self.cluster.objects[key] = created(sent, namespace)
+        return web.json_response(self.cluster.objects[key], status=201)
 
     def _list(self, request: web.Request, plural: str, namespace: str) -> web.Response:
         found = [
@@ -196,7 +213,10 @@ class _Server:
         if container not in [one["name"] for one in found["spec"]["containers"]]:
             name = found["metadata"]["name"]
             return _refused(400, "BadRequest", f"container {container} is not valid for pod {name}")
-        lines = [f"{container} line {number}" for number in range(1, 21)]
+        if self.cluster.said:
+            lines = await asyncio.to_thread(self.cluster.said, found)
+        else:
+            lines = [f"{container} line {number}" for number in range(1, 21)]
         tail = request.query.get("tailLines")
         lines = lines[-int(tail) :] if tail else lines
         response = web.StreamResponse(headers={"Content-Type": "text/plain"})

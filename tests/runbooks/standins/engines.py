@@ -116,6 +116,11 @@ def _bring_image(running: Engine, busybox: Path, folder: Path) -> None:
     passwd = folder / "passwd"
     passwd.write_text(_PASSWD)
     with tarfile.open(archive, "w") as tar:
+        for name in ("bin", "etc"):
+            # Otherwise only root may look into them.
+            below = tarfile.TarInfo(name)
+            below.type, below.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(below)
         tar.add(busybox, "bin/busybox")
         tar.add(passwd, "etc/passwd")
         for name in _APPLETS:

@@ -43,10 +43,13 @@ RESOURCES = {
         Resource("configmaps", "ConfigMap", "", "v1", True, ("cm",)),
         Resource("secrets", "Secret", "", "v1", True),
         Resource("events", "Event", "", "v1", True, ("ev",)),
+        Resource("endpoints", "Endpoints", "", "v1", True, ("ep",)),
         Resource("nodes", "Node", "", "v1", False, ("no",)),
         Resource("namespaces", "Namespace", "", "v1", False, ("ns",)),
         Resource("deployments", "Deployment", "apps", "v1", True, ("deploy",)),
         Resource("replicasets", "ReplicaSet", "apps", "v1", True, ("rs",)),
+        Resource("statefulsets", "StatefulSet", "apps", "v1", True, ("sts",)),
+        Resource("networkpolicies", "NetworkPolicy", "networking.k8s.io", "v1", True, ("netpol",)),
         Resource("certificates", "Certificate", "cert-manager.io", "v1", True, ("cert",)),
     )
 }
@@ -219,6 +222,17 @@ def initial() -> dict[tuple[str, str, str], Object]:
         spec = {"spec": {"selector": {"app": "api"}}} if plural == "services" else {}
         found.append((plural, {"apiVersion": group, "kind": kind, "metadata": _meta("web"), **spec}))
     return {(plural, one["metadata"].get("namespace", ""), one["metadata"]["name"]): one for plural, one in found}
+
+
+def created(sent: Object, namespace: str) -> Object:
+    """An object as a cluster keeps what it was sent."""
+    meta = {**_meta(sent["metadata"]["name"], namespace), **sent["metadata"]}
+    return {**sent, "metadata": meta | ({"namespace": namespace} if namespace else {})}
+
+
+def again(found: Object) -> Object:
+    """Another one under its name."""
+    return {**found, "metadata": {**found["metadata"], "uid": f"{found['metadata']['uid']}-again"}}
 
 
 def matches(found: Object, labels: str, fields: str) -> bool:

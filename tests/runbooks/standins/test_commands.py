@@ -165,12 +165,12 @@ def test_a_worker_tells_its_stand_ins_among_its_programs(bare: Path) -> None:
     _place("docker ps")
     there = frozenset(needed.facts(["env.test"])["programs"]["env.test"])
     assert {"docker (stand-in)", "docker-compose (stand-in)", "kubectl (stand-in)", "bash"} <= there
-    assert needed.lacking({"kind": "shell", "text": "docker exec db psql | kubectl get pods"}, there) == ""
-    assert "helm" in needed.lacking({"kind": "shell", "text": "helm list"}, there)
+    assert needed.lacking({"kind": "shell", "text": "docker exec db psql | kubectl get pods"}, there, "") == ""
+    assert "helm" in needed.lacking({"kind": "shell", "text": "helm list"}, there, "")
     for text, named in (
         ("command docker build . | bash", "subcommand build"),
         ("kubectl apply -f a.yaml", "subcommand apply"),
     ):
-        assert named in needed.lacking({"kind": "shell", "text": text}, there)
-        assert needed.lacking({"kind": "shell", "text": text}, there | {"docker", "kubectl"}) == ""
-    assert needed.lacking({"kind": "shell", "text": "cat docker build"}, there) == ""
+        assert named in needed.lacking({"kind": "shell", "text": text}, there, "")
+        assert needed.lacking({"kind": "shell", "text": text}, there | {"docker", "kubectl"}, "") == ""
+    assert needed.lacking({"kind": "shell", "text": "cat docker build"}, there, "") == ""
