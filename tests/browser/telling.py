@@ -56,7 +56,7 @@ _REASONS = (
     ("the container, the network or the image is not there", "Unable to find image|is not running"),
     (
         "a file of the team's own, which the document names and does not hold",
-        r"no required module|package cmd/|cmd/\S+\.go",
+        r"\bcmd/\S+\.go\b",
     ),
     ("nothing listens there in this world", "refused|Failed to connect|Could not connect|errno=111"),
     ("the host's name does not resolve here", "ould not resolve|Name or service not known|bad address|NXDOMAIN"),
