@@ -54,7 +54,10 @@ _REASONS = (
     ("what stands in for Docker Compose does not know that", "this worker has a stand-in"),
     ("the container, the network or the image is not there", "No such container|[Nn]o such image|network .* not found"),
     ("the container, the network or the image is not there", "Unable to find image|is not running"),
-    ("the document has no file of that name: it is the team's own", r"no required module|package cmd/|cmd/\S+\.go"),
+    (
+        "a file of the team's own, which the document names and does not hold",
+        r"\bcmd/\S+\.go\b",
+    ),
     ("nothing listens there in this world", "refused|Failed to connect|Could not connect|errno=111"),
     ("the host's name does not resolve here", "ould not resolve|Name or service not known|bad address|NXDOMAIN"),
     ("the host's name does not resolve here", "no servers could be reached|name resolution|can't (find|resolve)"),
@@ -64,7 +67,7 @@ _REASONS = (
     ("this world has no systemd", "not been booted with systemd"),
     ("this world gives no right to do that", "[Pp]ermission denied|not permitted|must be root"),
     ("this world's files are read-only there", "Read-only"),
-    ("a file that the text names is not there", "No such file|cannot access|[Cc]an't open|[Cc]annot open|not exist"),
+    ("a file that the text names is not there", "[Nn]o such file|cannot access|[Cc]an't open|[Cc]annot open|not exist"),
     ("a PostgreSQL tool refuses to be run by root", 'executed by "root"'),
 )
 
@@ -95,7 +98,7 @@ def _not_run(command: Command) -> str:
     if found := re.search(r"(?:The program )?(\S+) is not installed on (?:the|this) worker", told):
         return f"{found[1]} is not installed"
     if re.search(r"There is no file \S+ on this worker|is a file of yours", told):
-        return "a script of the team's own, which the document names and does not hold"
+        return "a file of the team's own, which the document names and does not hold"
     return told
 
 

@@ -212,7 +212,7 @@ def _carry_out(page: Page, slug: str, position: int, index: int) -> Command:
     if button.get_attribute("aria-disabled") == "true":
         told.reason = button.get_attribute("title") or act.inner_text()[:120]
         return told
-    button.scroll_into_view_if_needed()
+    # A fresh one may take its place at any moment.
     button.click()
     if refused := _confirm(page, act, index):
         told.reason = refused
