@@ -802,7 +802,8 @@ def guest(shop: Shop) -> Seen:
 
 # What a finger has to hit and is lower than 44 px; links in the middle of a text are not meant.
 _SMALL = """() => [...document.querySelectorAll(
-    "main :is(button, .btn, summary, select, input:not([type=hidden], [type=radio], [type=checkbox], [type=file])), [open] .btn"
+    "main :is(button, .btn, summary, select, input:not([type=hidden], [type=radio], [type=checkbox], [type=file])),"
+    + "[open] .btn"
   )].filter((each) => each.checkVisibility() && !each.matches(".sr-only"))
   .filter((each) => each.getBoundingClientRect().height < 43.5)
   .map((each) => `${each.tagName} ${each.id} ${each.className} ${each.textContent.trim().slice(0, 30)} `
