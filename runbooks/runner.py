@@ -20,7 +20,20 @@ from erpops.failpoints import failpoint
 from erpops.nudges import nudge
 from erpops.transitions import Machine
 from incidents.models import Environment
-from runbooks import approvals, decisions, executions, gate, intent, occupied, output, starts, tasks, units, variables
+from runbooks import (
+    approvals,
+    decisions,
+    executions,
+    exit_words,
+    gate,
+    intent,
+    occupied,
+    output,
+    starts,
+    tasks,
+    units,
+    variables,
+)
 from runbooks.choices import TERMINAL_RUNS, Risk, RunStatus
 from runbooks.executors import waiting
 from runbooks.intent import Intent
@@ -355,11 +368,10 @@ def in_words(run: CommandRun) -> str:
     if run.status == R.FAILED and run.reason:
         return f"failed: {run.reason}"
     if run.status == R.FAILED and run.exit_code is not None:
-        return (
-            f"failed with exit status {run.exit_code}"
-            if run.exit_code >= 0
-            else f"was ended by signal {-run.exit_code}"
-        )
+        if run.exit_code < 0:
+            return f"was ended by signal {-run.exit_code}"
+        said = exit_words.of(kind=run.kind, script=run.text, code=run.exit_code)
+        return f"failed with exit status {run.exit_code}{f' ({said})' if said else ''}"
     words = {
         R.FAILED: "failed",
         R.TIMED_OUT: f"was stopped after its time limit of {run.timeout_s} s",

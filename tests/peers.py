@@ -64,12 +64,17 @@ class Mailbox:
         self._controller.stop()
 
 
+# Where a program is not in the Debian package of its name.
+_PACKAGES = {"busybox": "busybox-static", "docker": "docker.io", "dockerd": "docker.io", "kubectl": "kubernetes-client"}
+
+
 def needed(*programs: str) -> list[str]:
     """The paths of programs, or a skip that says how to get them."""
     found = [shutil.which(program) for program in programs]
     if not all(found):
         missing = [program for program, path in zip(programs, found, strict=True) if not path]
-        pytest.skip(f"{' and '.join(missing)} not installed: apt install {' '.join(missing)}")
+        packages = dict.fromkeys(_PACKAGES.get(program, program) for program in missing)
+        pytest.skip(f"{' and '.join(missing)} not installed: apt install {' '.join(packages)}")
     return [str(path) for path in found]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString
 
 from erpops.templatetags.words import duration
-from runbooks import addresses, output
+from runbooks import addresses, exit_words, output
 from runbooks.choices import TERMINAL_RUNS, RunStatus
 from runbooks.models import CommandRun, Execution
 
@@ -102,8 +102,8 @@ def _failure(run: CommandRun) -> str:
         return "Failed"
     if code < 0:
         return f"Failed, killed by signal {-code}"
-    words = {126: "not executable", 127: "command not found"}.get(code, "")
-    return f"Failed, exit {code}" + (f" ({words})" if words else "")
+    said = exit_words.of(kind=run.kind, script=run.text, code=code)
+    return f"Failed, exit {code}" + (f" ({said})" if said else "")
 
 
 def asked_by(run: CommandRun) -> str:

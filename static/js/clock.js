@@ -48,17 +48,32 @@ function run(element, now) {
   element.classList.add("clock");
 }
 
-function local(element) {
-  const time = new Date(element.dataset.clock || element.dataset.date);
+// Making one takes longer than using it a thousand times, and its memory is not the page's to count.
+const formats = new Map();
+
+function format(shape) {
+  const key = Object.keys(shape).join();
+  if (!formats.has(key)) formats.set(key, new Intl.DateTimeFormat("en-GB", shape));
+  return formats.get(key);
+}
+
+const written = new WeakMap();
+
+function local(element, today) {
+  const iso = element.dataset.clock || element.dataset.date;
+  const last = written.get(element);
+  if (last?.iso === iso && last.today === today && last.text === element.textContent) return;
+  const time = new Date(iso);
   if (Number.isNaN(time.getTime())) return;
-  const today = time.toDateString() === new Date(Date.now() + offset).toDateString();
-  const hours = { hour: "2-digit", minute: "2-digit", hour12: false };
-  if (element.dataset.clock) hours.second = "2-digit";
-  const day = today && element.dataset.clock ? {} : { day: "numeric", month: "short" };
-  if (time.getFullYear() !== new Date().getFullYear()) day.year = "numeric";
-  write(element, time.toLocaleString("en-GB", { ...day, ...hours }));
-  const zone = time.toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });
+  const shape = { hour: "2-digit", minute: "2-digit", hour12: false };
+  if (element.dataset.clock) shape.second = "2-digit";
+  if (!element.dataset.clock || time.toDateString() !== today) Object.assign(shape, { day: "numeric", month: "short" });
+  if (time.getFullYear() !== new Date().getFullYear()) shape.year = "numeric";
+  const text = format(shape).format(time);
+  write(element, text);
+  const zone = format({ dateStyle: "medium", timeStyle: "long" }).format(time);
   element.title = `${zone} · ${time.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+  written.set(element, { iso, today, text });
 }
 
 function tick() {
@@ -68,7 +83,8 @@ function tick() {
 }
 
 function all() {
-  for (const element of document.querySelectorAll(FIXED)) local(element);
+  const today = new Date(Date.now() + offset).toDateString();
+  for (const element of document.querySelectorAll(FIXED)) local(element, today);
   tick();
 }
 

@@ -119,7 +119,7 @@ class Containers:
 
 def _labels(service: str) -> list[str]:
     files = (f"project.config_files={props.COMPOSE_FILES[0]}", "project.working_dir=/srv/erpgo")
-    return _told(f"service={service}", "container-number=1", "oneoff=False", *files)
+    return _told(f"service={service}", "container-number=1", "oneoff=False", "version=1.29.2", *files)
 
 
 def _told(*labels: str) -> list[str]:

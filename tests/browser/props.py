@@ -61,7 +61,8 @@ INSERT INTO application_logs SELECT 'ERROR', 'timeout' FROM generate_series(1, 2
 """
 # Arguments: port, the file that names the alerts, certificate and key, ports for TLS.
 APPLICATION = '''
-import gzip, http.server, json, pathlib, random, ssl, sys, threading, time
+import gzip, http.server, json, pathlib, random, signal, ssl, sys, threading, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 alerts = pathlib.Path(sys.argv[2])
 started = time.time()
 
