@@ -94,15 +94,15 @@ class Walk(Together):
         return page_queries.steps(self.execution)
 
     @cached_property
-    def surroundings(self) -> tuple[variables.Variables, Known, frozenset[str] | None]:
-        """What no act on the walk changes: what its environment gives, what is known, the workers' programs."""
+    def surroundings(self) -> tuple[variables.Variables, Known, list[list[str] | None]]:
+        """What no act on the walk changes: what its environment gives, what is known, each worker's programs."""
         environment = self.execution.environment
         given = variables.of(environment)
-        return given, valued.known_in(self.execution, given), needed.programs_there(runner.queue_of(environment))
+        return given, valued.known_in(self.execution, given), needed.told_there(runner.queue_of(environment))
 
     @cached_property
     def step(self) -> step_views.StepView:
-        given, known, there = self.surroundings
+        given, known, told = self.surroundings
         return step_views.step_view(
             self.execution,
             self.runs,
@@ -112,10 +112,15 @@ class Walk(Together):
             provided=frozenset(given.values),
             targets=frozenset(given.places),
             runnable=frozenset(executors),
-            there=there,
+            there=needed.together(told),
             links=crossings.of(self.execution),
             approvals=approval_views.of_step(self.runs[self.position], self.user),
         )
+
+    @property
+    def unserved(self) -> bool:
+        """No worker takes what would be asked for here."""
+        return self.active and not self.surroundings[2]
 
     @cached_property
     def rail(self) -> list[walk.RailPhase]:

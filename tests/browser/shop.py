@@ -84,7 +84,7 @@ DOCUMENT = f"""# Shop
 
 5. **Look at the cooling** (optional)
 
-   The fan on the left has a red lamp when it stands still.
+   The fan on the left has a red lamp when it stands still. If it turns and orders wait, see "{ROLLOUT}".
 
 ### Resolution
 
@@ -180,6 +180,7 @@ class Shop:
     gus: Account
     where: str
     elsewhere: str
+    annex: str
 
     def incident(self, title: str, *, severity: str = "SEV2", by: Account | None = None, where: str = "") -> str:
         """The address of a new room, acknowledged."""
@@ -303,7 +304,7 @@ class _SetUp:
 # By the address of the console: modules share it.
 _SET_UP: dict[str, _SetUp] = {}
 _PEOPLE = {"Olga Brandt": "Operator", "Rina Hartono": "Operator", "Lena Okafor": "Team lead", "Gus Lind": "Stakeholder"}
-_PLACES = {"Shop": "on", "Shop test": ""}
+_PLACES = {"Shop": "on", "Shop annex": "on", "Shop test": ""}
 
 
 def opened(chromium: Browser, console: Stack, state: StorageState) -> Shop:
@@ -313,7 +314,21 @@ def opened(chromium: Browser, console: Stack, state: StorageState) -> Shop:
         _SET_UP[console.url] = _set_up(admin, chromium, console)
     kept = _SET_UP[console.url]
     found = {name: Account(chromium, console.url, cookies) for name, cookies in kept.people.items()}
-    return Shop(console, admin, **found, where=kept.where["Shop"], elsewhere=kept.where["Shop test"])
+    return Shop(
+        console,
+        admin,
+        **found,
+        where=kept.where["Shop"],
+        elsewhere=kept.where["Shop test"],
+        annex=kept.where["Shop annex"],
+    )
+
+
+def publish(admin: Account, name: str, text: str) -> None:
+    """Import a document of one runbook and publish it."""
+    batch = admin.post("/r/import", name=name, text=text).headers["location"].removesuffix("clean")
+    take = re.findall(r'name="take" value="([^"]+)"', admin.read(f"{batch}publish"))[0]
+    admin.post(f"{batch}publish", take=take, act="publish", note="kept")
 
 
 def _set_up(admin: Account, chromium: Browser, console: Stack) -> _SetUp:
@@ -321,9 +336,7 @@ def _set_up(admin: Account, chromium: Browser, console: Stack) -> _SetUp:
         name = label.lower().replace(" ", "-")
         admin.post("/environments/new", label=label, name=name, is_production=production, variables="")
     for name, text in (("shop.md", DOCUMENT), ("rollout.md", DOCUMENT_OF_ROLLOUT)):
-        batch = admin.post("/r/import", name=name, text=text).headers["location"].removesuffix("clean")
-        take = re.findall(r'name="take" value="([^"]+)"', admin.read(f"{batch}publish"))[0]
-        admin.post(f"{batch}publish", take=take, act="publish", note="first")
+        publish(admin, name, text)
     people = {full.split()[0].lower(): _person(admin, chromium, console, full) for full in _PEOPLE}
     page = admin.pages[1280]
     page.goto("/i/declare")

@@ -13,8 +13,9 @@ import pytest
 from playwright.sync_api import Browser, Page, StorageState, expect
 
 from tests.browser import shop as steps
-from tests.browser.shop import ROLLOUT, Shop, number_of, open_sheet, open_strip
+from tests.browser.shop import DOCUMENT_OF_ROLLOUT, ROLLOUT, Shop, number_of, open_sheet, open_strip
 from tests.browser.test_screens import Account, look
+from tests.browser.test_two_operators import PASTE
 from tests.stack import ROOT, Stack
 
 PICTURES = ROOT / "test-artifacts" / "states"
@@ -743,6 +744,57 @@ def stale(shop: Shop) -> Seen:
     )
 
 
+@state("no-worker")
+def no_worker(shop: Shop) -> Seen:
+    return Seen(shop.olga, f"{shop.walk(where=shop.annex)}step/{steps.DISK}/", "No worker serves")
+
+
+@state("reference")
+def reference(shop: Shop) -> Seen:
+    return Seen(shop.olga, f"{shop.walk()}step/{steps.FAN}/", ROLLOUT)
+
+
+@state("reference-begun")
+def reference_begun(shop: Shop) -> Seen:
+    walk = shop.walk()
+    shop.olga.post(f"{walk}step/{steps.FAN}/refer/{ROLLOUT.lower().replace(' ', '-')}")
+    return Seen(shop.olga, f"{walk}step/{steps.FAN}/", "steps passed")
+
+
+@state("picture-note")
+def picture_note(shop: Shop) -> Seen:
+    walk = shop.walk()
+    page = shop.olga.pages[1280]
+    page.goto(f"{walk}step/{steps.DISK}/")
+    page.locator("#id_text").fill("The panel of the disk:")
+    page.evaluate(PASTE, "png")
+    expect(page.locator("#id_text")).to_have_value(re.compile("picture:"))
+    page.get_by_role("button", name="Add note").click()
+
+    def unfold(page: Page) -> None:
+        if (page.viewport_size or {"width": 0})["width"] < 500:
+            page.locator(".bottombar").get_by_role("button", name="Timeline").click()
+        page.locator("#timeline .event-body img").scroll_into_view_if_needed()
+
+    return Seen(shop.olga, f"{walk}step/{steps.DISK}/", prepare=unfold)
+
+
+@state("resolved")
+def resolved(shop: Shop) -> Seen:
+    walk = shop.walk()
+    shop.ran(walk, steps.DISK)
+    told = {"reason": "The disk was freed.", "unverified": "customers confirm it"}
+    shop.olga.post(f"{walk.partition('run/')[0]}resolve", **told)
+    return Seen(shop.olga, f"{walk}step/{steps.DISK}/", "Resolved")
+
+
+@state("newer-version")
+def newer_version(shop: Shop) -> Seen:
+    walk = shop.walk(runbook=ROLLOUT)
+    steps.publish(shop.admin, "rollout.md", DOCUMENT_OF_ROLLOUT.replace("echo 0.4", "echo 0.3"))
+    return Seen(shop.olga, f"{walk}step/{steps.WATCH}/", "is published by now")
+
+
 @state("guest")
 def guest(shop: Shop) -> Seen:
     return Seen(shop.gus, f"{shop.walk()}step/{steps.DISK}/", "Operator", status=403)
@@ -750,7 +802,8 @@ def guest(shop: Shop) -> Seen:
 
 # What a finger has to hit and is lower than 44 px; links in the middle of a text are not meant.
 _SMALL = """() => [...document.querySelectorAll(
-    "main :is(button, .btn, summary, select, input:not([type=hidden], [type=radio], [type=checkbox])), [open] .btn"
+    "main :is(button, .btn, summary, select, input:not([type=hidden], [type=radio], [type=checkbox], [type=file])),"
+    + "[open] .btn"
   )].filter((each) => each.checkVisibility() && !each.matches(".sr-only"))
   .filter((each) => each.getBoundingClientRect().height < 43.5)
   .map((each) => `${each.tagName} ${each.id} ${each.className} ${each.textContent.trim().slice(0, 30)} `
