@@ -774,6 +774,9 @@ def picture_note(shop: Shop) -> Seen:
     def unfold(page: Page) -> None:
         if (page.viewport_size or {"width": 0})["width"] < 500:
             page.locator(".bottombar").get_by_role("button", name="Timeline").click()
+            page.locator("#close-side").click()
+            expect(page.locator("#timeline")).to_be_hidden()
+            page.locator(".bottombar").get_by_role("button", name="Timeline").click()
         page.locator("#timeline .event-body img").scroll_into_view_if_needed()
 
     return Seen(shop.olga, f"{walk}step/{steps.DISK}/", prepare=unfold)
