@@ -12,7 +12,7 @@ from incidents import markdown
 from runbooks import by_hand, needed, targeted, units
 from runbooks.answers import Answer, Known, answers
 from runbooks.approval_views import Standing
-from runbooks.choices import Risk
+from runbooks.choices import ExecutionStatus, Risk
 from runbooks.command_views import CommandView, Expectation, ItemView
 from runbooks.compiler.assertions import judge
 from runbooks.gate import needs_approval, rung
@@ -142,10 +142,10 @@ def step_view(
         title=plain(step["title"]),
         phase=phase["heading"] or PHASES.get(phase["phase"], ""),
         kind=_kind(step, phase["phase"]),
-        state=state_of(run, viewed=True),
+        state=state_of(run, viewed=execution.status == ExecutionStatus.ACTIVE),
         optional=bool(step.get("optional")),
         time_box_s=step.get("time_box_s"),
-        prose=[markdown.render(links(item["text"])) for item in prose_of(step)],
+        prose=[markdown.render(links(text)) for text in _prose(step)],
         links=[link for link in step.get("links", []) if link.startswith(("http://", "https://"))],
         blocks=step.get("blocks", []),
         items=[_item(index, item, run, links) for index, item in enumerate(step.get("items", []))],
@@ -154,6 +154,12 @@ def step_view(
         environment=_provided_here(commands, provided, known),
         commands=[view(index) for index in range(len(commands))],
     )
+
+
+def _prose(step: Mapping[str, Any]) -> list[str]:
+    """The text of the step, without what a command is expected to print: that stands at the command."""
+    expected = {plain(item["text"]) for command in commands_of(step) for item in command["expected"]}
+    return [item["text"] for item in prose_of(step) if plain(item["text"]) not in expected]
 
 
 def _decided(

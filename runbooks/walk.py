@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from runbooks.choices import StepStatus
+from runbooks.choices import ExecutionStatus, StepStatus
 from runbooks.models import Execution, PhaseClock, StepRun
 
 PHASES = {
@@ -171,7 +171,7 @@ def rail(
         own = [run for run in runs if run.phase == index]
         if not own:
             continue
-        steps = [_rail_step(compiled, run, viewed=viewed, url=url, old=run.position in old) for run in own]
+        steps = [_rail_step(execution, run, viewed=viewed, url=url, old=run.position in old) for run in own]
         clock = clocks.get(index)
         name = PHASES.get(phase["phase"], "") if phase["phase"] != "other" else phase["heading"] or "Steps"
         phases.append(
@@ -188,9 +188,10 @@ def rail(
     return phases
 
 
-def _rail_step(compiled: Mapping[str, Any], run: StepRun, *, viewed: int, url: str, old: bool) -> RailStep:
-    step = step_of(compiled, run)
-    state = state_of(run, viewed=run.position == viewed)
+def _rail_step(execution: Execution, run: StepRun, *, viewed: int, url: str, old: bool) -> RailStep:
+    step, active = step_of(execution.version.compiled, run), execution.status == ExecutionStatus.ACTIVE
+    # What has ended goes on at no step.
+    state = state_of(run, viewed=run.position == viewed and active)
     return RailStep(
         position=run.position,
         number=run.position + 1,
@@ -284,12 +285,3 @@ def left_in_words(runs: Iterable[StepRun], compiled: Mapping[str, Any]) -> dict[
             name = "optional" if name == "not_done" and step.get("optional") else name
             found.setdefault(name, []).append(Leftover(run.position, plain(step["title"]), run.reason))
     return found
-
-
-def leftovers(runs: Iterable[StepRun], compiled: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    """What did not pass, as (number and title, state, reason), for the summary."""
-    return [
-        (f"{run.position + 1} {plain(step_of(compiled, run)['title'])}", state_of(run, viewed=False), run.reason)
-        for run in runs
-        if run.status != StepStatus.PASSED
-    ]

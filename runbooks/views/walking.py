@@ -245,10 +245,6 @@ class Walk(Together):
         current = self.execution.version.runbook.current
         return current if current and current.number > self.execution.version.number else None
 
-    @property
-    def leftovers(self) -> list[tuple[str, str, str]]:
-        return walk.leftovers(self.runs, self.execution.version.compiled)
-
     @cached_property
     def value_rows(self) -> list[valued.ValueRow]:
         """The parameters of the step with what was just typed and what is wrong with it."""

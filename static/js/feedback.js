@@ -78,7 +78,11 @@ function sentence(xhr) {
   return reference ? `${words} Reference ${reference}.` : words;
 }
 
-const isBackground = (detail) => (detail.requestConfig?.triggeringEvent?.type ?? "").startsWith("live:");
+// Nobody pressed anything: news, or a look every so often, which no event has caused. The connection's word tells.
+const isBackground = (detail) => {
+  const cause = detail.requestConfig?.triggeringEvent;
+  return cause ? cause.type.startsWith("live:") : /(^|, )every /.test(detail.elt?.getAttribute?.("hx-trigger") ?? "");
+};
 
 function signedOut() {
   if (pageErrors.querySelector("[data-signed-out]")) return;

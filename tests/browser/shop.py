@@ -50,8 +50,8 @@ DOCUMENT = f"""# Shop
 2. **Look at the order workers**
 
    ```bash
-   # Workers that run
-   pgrep -c python3
+   # Processors
+   nproc
    ```
 
    ```bash

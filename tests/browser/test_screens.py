@@ -46,12 +46,12 @@ class Account:
             page.context.close()
 
     def _line(self, kind: str, text: str) -> None:
-        # The screens that are errors themselves are reported by the browser, too.
-        if kind == "error" and not re.search("status of 4(0|22)", text):
+        # The browser reports the screens that are errors themselves, too, and that it was taken off the net.
+        if kind == "error" and not re.search("status of 4(0|22)|INTERNET_DISCONNECTED|^htmx:", text):
             self.problems.append(f"console: {text}")
 
     def _failed(self, url: str, why: str | None) -> None:
-        if "/live?" not in url and why != "net::ERR_ABORTED":
+        if "/live?" not in url and why not in {"net::ERR_ABORTED", "net::ERR_INTERNET_DISCONNECTED"}:
             self.problems.append(f"{url} was not loaded: {why}")
 
 

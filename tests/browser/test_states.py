@@ -99,8 +99,11 @@ def read_running(shop: Shop) -> Seen:
     walk = shop.walk()
     shop.ran(walk, steps.WORKERS, steps.COUNT)
     run = shop.started(walk, steps.WORKERS, steps.LOG)
-    stop = partial(shop.olga.post, f"{walk.split('run/')[0]}run/{run}/stop")
-    return Seen(shop.olga, f"{walk}step/{steps.WORKERS}/", "Running", after=[stop])
+    return Seen(shop.olga, f"{walk}step/{steps.WORKERS}/", "Running", after=[_stop(shop, walk, run)])
+
+
+def _stop(shop: Shop, walk: str, run: int) -> Callable[[], object]:
+    return partial(shop.olga.post, f"{walk.partition('run/')[0]}run/{run}/stop")
 
 
 @state("read-failed")
@@ -721,15 +724,37 @@ def resolve_sheet(shop: Shop) -> Seen:
 
 @state("stale")
 def stale(shop: Shop) -> Seen:
-    def cut(page: Page) -> None:
-        page.evaluate("document.body.dispatchEvent(new CustomEvent('noop'))")
+    """Nothing was heard for 40 s, by the page's own clock."""
+    walk = shop.walk()
+    run = shop.started(walk, steps.WORKERS, steps.LOG)
+    here = shop.olga.pages[1280].context
+    assert here.browser is not None
+    alone = Account(here.browser, shop.console.url, here.storage_state())
 
-    return Seen(shop.olga, f"{shop.walk()}step/{steps.DISK}/", prepare=cut)
+    def cut(page: Page) -> None:
+        expect(page.locator("#conn")).to_have_text("Live", timeout=20_000)
+        page.clock.install()
+        page.context.set_offline(True)
+        page.clock.fast_forward(40_000)
+        expect(page.locator("#stale-banner")).to_be_visible()
+
+    return Seen(
+        alone, f"{walk}step/{steps.WORKERS}/", "Running", prepare=cut, after=[_stop(shop, walk, run), alone.close]
+    )
 
 
 @state("guest")
 def guest(shop: Shop) -> Seen:
     return Seen(shop.gus, f"{shop.walk()}step/{steps.DISK}/", "Operator", status=403)
+
+
+# What a finger has to hit and is lower than 44 px; links in the middle of a text are not meant.
+_SMALL = """() => [...document.querySelectorAll(
+    "main :is(button, .btn, summary, select, input:not([type=hidden], [type=radio], [type=checkbox])), [open] .btn"
+  )].filter((each) => each.checkVisibility() && !each.matches(".sr-only"))
+  .filter((each) => each.getBoundingClientRect().height < 43.5)
+  .map((each) => `${each.tagName} ${each.id} ${each.className} ${each.textContent.trim().slice(0, 30)} `
+    + each.getBoundingClientRect().height)"""
 
 
 @pytest.mark.parametrize(
@@ -747,6 +772,7 @@ def test_every_state_fits_and_is_accessible(shop: Shop, name: str) -> None:
 
     try:
         look(seen.who, name, seen.path, seen.status, prepare=prepare, folder=PICTURES)
+        assert seen.who.pages[375].evaluate(_SMALL) == []
     finally:
         for tidy in seen.after:
             tidy()
