@@ -30,11 +30,13 @@ class Walked:
     commands: list[Command] = field(default_factory=list)
 
 
+_OF_THE_TEAM = "a file of the team's own, which the document names and does not hold"
 # By what was printed last. The first that fits is told.
 _REASONS = (
     ("the cluster has no object of that name", r"Error from server \(NotFound\)|No resources found"),
     ("the stand-in for the cluster does not have it", "404 page not found|the requested resource|resource type"),
     ("no program of that name is in the container", r"OCI runtime exec failed.*(not found|no such file)"),
+    (_OF_THE_TEAM, r"\bcmd/\S+\.go\b|bash: \S+\.sh: No such file"),
     ("the program is not on the machine that it runs on", "command not found"),
     ("curl reads the brackets of the query as a pattern of its own", "bad range|globbing|exit 3\\b"),
     ("curl refuses two of the text's options together", "only select one HTTP request method"),
@@ -54,17 +56,14 @@ _REASONS = (
     ("what stands in for Docker Compose does not know that", "this worker has a stand-in"),
     ("the container, the network or the image is not there", "No such container|[Nn]o such image|network .* not found"),
     ("the container, the network or the image is not there", "Unable to find image|is not running"),
-    (
-        "a file of the team's own, which the document names and does not hold",
-        r"\bcmd/\S+\.go\b",
-    ),
+    ("the text leaves out an argument", "must specify|requires at least|missing operand"),
+    ("this world has no systemd", "not been booted with systemd"),
     ("nothing listens there in this world", "refused|Failed to connect|Could not connect|errno=111"),
     ("the host's name does not resolve here", "ould not resolve|Name or service not known|bad address|NXDOMAIN"),
     ("the host's name does not resolve here", "no servers could be reached|name resolution|can't (find|resolve)"),
     ("it asks questions, and there is no keyboard", "Error making certificate request"),
     ("a certificate is not trusted here", "self.signed certificate|SSL certificate problem|unable to get .*issuer"),
     ("no process has that number", "No such process"),
-    ("this world has no systemd", "not been booted with systemd"),
     ("this world gives no right to do that", "[Pp]ermission denied|not permitted|must be root"),
     ("this world's files are read-only there", "Read-only"),
     ("a file that the text names is not there", "[Nn]o such file|cannot access|[Cc]an't open|[Cc]annot open|not exist"),
@@ -98,7 +97,7 @@ def _not_run(command: Command) -> str:
     if found := re.search(r"(?:The program )?(\S+) is not installed on (?:the|this) worker", told):
         return f"{found[1]} is not installed"
     if re.search(r"There is no file \S+ on this worker|is a file of yours", told):
-        return "a file of the team's own, which the document names and does not hold"
+        return _OF_THE_TEAM
     return told
 
 
