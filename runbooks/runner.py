@@ -57,6 +57,8 @@ RUN = Machine(
 LEASE_S = 22.0
 READ_LIMIT_S, LIMIT_S, SAMPLE_S = 60, 300, 15
 queue_of = intent.queue_of
+# A step with all that decides what its commands do.
+STEPS = StepRun.objects.select_related("execution__environment", "execution__version__runbook")
 _COLUMNS = ("seq", "stream", "at", "line", "cont", "style", "data")
 # One statement, because the first line on a screen waits for it. A commit whose answer was lost is tried again.
 _RECORD = """
@@ -182,9 +184,8 @@ def claim(*, run_id: int, host: str, owner: str) -> CommandRun | None:
 
 def recheck(run: CommandRun) -> Bound:
     """What is about to be executed, derived anew from the immutable version; refused if it is not what was asked."""
-    rows = StepRun.objects.select_related("execution__environment", "execution__version__runbook")
     # As they are now: what prepares the start reads from these same instances.
-    run.step_run = rows.get(pk=run.step_run_id)
+    run.step_run = STEPS.get(pk=run.step_run_id)
     if run.risk != Risk.READ:
         run.refresh_from_db(fields=["values"])
     meant = intent.of(step_run=run.step_run, command=run.command, values=run.values, waits=run.waits)

@@ -12,7 +12,7 @@ import signal
 import socket
 from contextlib import suppress
 
-from django.db import DatabaseError, connection, connections
+from django.db import DatabaseError, connections
 
 from erpops import nudges
 from erpops.failpoints import failpoint
@@ -148,7 +148,7 @@ def _say(told: socket.socket, answer: bytes) -> None:
 
 def _warm_up() -> None:
     with suppress(DatabaseError):
-        connection.ensure_connection()
+        undertaking.warm_up()
     nudges.connect()
 
 

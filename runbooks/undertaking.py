@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
+from erpops import claims
 from erpops.failpoints import failpoint
 from runbooks import containment, runner, secret_values, variables
 from runbooks.choices import Risk, RunStatus
@@ -42,6 +43,14 @@ class Prepared:
     secrets: Mapping[str, str]
     endless: bool
     held_since: float
+
+
+def warm_up() -> None:
+    """Connect, and ask what the claim and the check ask, of an attempt that there is not: first times take longest."""
+    nobody = CommandRun.objects.filter(pk=0)
+    claims.take(nobody.filter(status=RunStatus.QUEUED), lease_s=0, owner="", status=RunStatus.CLAIMED)
+    nobody.first()
+    runner.STEPS.filter(pk=0).first()
 
 
 def claim(run_id: int) -> CommandRun | None:
