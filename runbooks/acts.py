@@ -14,6 +14,7 @@ from erpops.clock import Now
 from erpops.transitions import Machine
 from incidents import lifecycle, timeline
 from incidents.access import may_operate
+from incidents.choices import IncidentStatus
 from incidents.models import Environment, TimelineEvent
 from runbooks import budgets, journal, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, RunStatus, StepStatus
@@ -61,6 +62,20 @@ def _require_held(execution: Execution, by: User, *, held: bool) -> None:
         holder = execution.holder.get_username() if execution.holder else "Nobody"
         raise Refused(f"{holder} has the baton here. Take over to act yourself.", code="baton")
     require_operator(execution, by)
+
+
+def closed(execution: Execution) -> str:
+    """Why no command of the walk runs any more though its last steps may be dealt with; empty while they run."""
+    incident = execution.incident
+    if incident is None or incident.status != IncidentStatus.RESOLVED:
+        return ""
+    return f"{incident.reference} is resolved. Reopen it to run commands."
+
+
+def require_open_incident(execution: Execution) -> None:
+    """Refuse with that sentence."""
+    if said := closed(execution):
+        raise Refused(said)
 
 
 def require_operator(execution: Execution, by: User) -> None:

@@ -17,6 +17,7 @@ def tokens(
     runs: Sequence[StepRun],
     *,
     may_act: bool,
+    may_run: bool,
     turns: Mapping[str, object] | None = None,
     leads: str = "",
 ) -> dict[str, str]:
@@ -31,7 +32,7 @@ def tokens(
     parts: dict[str, object] = {
         "head": (view.state, view.position in from_before(runs)),
         "rail": (states, view.position, from_before(runs)),
-        "reads": (len(view.reads), [c.latest and c.latest.status for c in view.commands], may_act),
+        "reads": (len(view.reads), [c.latest and c.latest.status for c in view.commands], may_run),
         "foot": (own.status, own.reason, own.note, view.busy, settled, may_act),
     }
     parts["foot"] = (parts["foot"], sorted(own.ticked), leads)
@@ -43,7 +44,7 @@ def tokens(
         seen = [dict(item.observed) for item in command.expected]
         asked = command.approval.mark if command.approval else None
         first = leads == COMMAND and command.index == primary(view.commands)
-        parts[f"act-{command.index}"] = (tries, seen, command.missing, may_act, asked, first)
+        parts[f"act-{command.index}"] = (tries, seen, command.missing, may_act, may_run, asked, first)
     return {name: mark(part) for name, part in parts.items()}
 
 

@@ -105,6 +105,7 @@ def request(
     """
     execution = step_run.execution
     executions.require_baton_as_read(execution, by)
+    executions.require_open_incident(execution)
     compiled = intent.command_of(step_run, command)
     if (before := _asked_before(step_run, command, attempt)) is not None:
         return before
@@ -292,6 +293,9 @@ def _insert(
     if not step_run.execution.is_rehearsal:
         # Once more, now that nobody can take it.
         executions.require_baton(step_run.execution, by)
+        if (incident := step_run.execution.incident) is not None:
+            incident.refresh_from_db(fields=["status"])
+        executions.require_open_incident(step_run.execution)
         decisions.begun(step_run, by, reads=compiled["risk"] == "read")
     before = _attempts_before(step_run, command)
     approval = None

@@ -5,7 +5,7 @@ from functools import cached_property
 from django.contrib.auth.models import User
 
 from incidents.access import may_operate
-from runbooks import baton, onlookers
+from runbooks import acts, baton, onlookers
 from runbooks.choices import ExecutionStatus
 from runbooks.models import Execution
 
@@ -32,6 +32,11 @@ class Together:
     @property
     def may_act(self) -> bool:
         return self.active and self.holds and self.operator
+
+    @property
+    def closed(self) -> str:
+        """Why nobody runs commands here now, though its steps may still be dealt with."""
+        return acts.closed(self.execution)
 
     @property
     def why_not(self) -> str:

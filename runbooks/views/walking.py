@@ -192,7 +192,14 @@ class Walk(Together):
 
     @cached_property
     def tokens(self) -> dict[str, str]:
-        marks = page_marks.tokens(self.step, self.runs, may_act=self.may_act, turns=self.turns.marks, leads=self.leads)
+        marks = page_marks.tokens(
+            self.step,
+            self.runs,
+            may_act=self.may_act,
+            may_run=self.may_act and not self.closed,
+            turns=self.turns.marks,
+            leads=self.leads,
+        )
         return marks | {"baton": page_marks.mark(self.baton.mark)}
 
     @property
@@ -263,7 +270,7 @@ class Walk(Together):
     @property
     def unread(self) -> int:
         """How many commands "Run all reads" would still run."""
-        return len(unread(self.step))
+        return 0 if self.closed else len(unread(self.step))
 
     @property
     def attempts(self) -> str:

@@ -1,10 +1,13 @@
 """Verification before the end, runbooks that refer to runbooks, results from before, what the end leaves."""
 
+from typing import Any
+
 import pytest
+from django.test import Client
 
 from incidents import lifecycle
 from incidents.models import Incident
-from runbooks import answers, executions, observing, walk
+from runbooks import addresses, answers, executions, observing, runner, walk
 from runbooks.models import Execution
 from runbooks.page_queries import steps
 from runbooks.refusals import Refused
@@ -190,3 +193,37 @@ def test_the_end_keeps_what_becomes_of_the_rest() -> None:
     event = place.incident.events.get(kind="execution.completed")
     assert event.text.endswith("(not done: 1, 2): verified by the night shift")
     assert event.data["note"] == "verified by the night shift"
+
+
+def _look(*commands: Any) -> Walk:
+    return walk_of(compiled("Look", phase("diagnosis", step("Look", *commands))))
+
+
+def test_after_the_incident_is_resolved_steps_are_dealt_with_but_no_command_runs() -> None:
+    place = _look(command("echo one"))
+    lifecycle.resolve(incident=place.incident, resolution="fixed", by=place.user)
+    with pytest.raises(Refused, match=r"is resolved\. Reopen it to run commands"):
+        runner.request(step_run=place.step(), command=0, by=place.user)
+    executions.mark_done(step_run=place.step(), note="by hand", by=place.user)
+    lifecycle.reopen(incident=place.incident, reason="It is back.", by=place.user)
+    assert runner.request(step_run=place.step(), command=0, by=place.user).status == "queued"
+
+
+def test_a_resolved_incident_is_noticed_by_who_waited_for_the_lock() -> None:
+    place = _look(command("echo one"))
+    step = place.step()
+    assert step.execution.incident is not None
+    lifecycle.resolve(incident=place.incident, resolution="fixed", by=place.user)
+    # The instance still says what it was when it was read.
+    with pytest.raises(Refused, match="is resolved"):
+        runner.request(step_run=step, command=0, by=place.user)
+
+
+def test_the_page_of_a_resolved_incident_says_why_nothing_runs(client: Client) -> None:
+    place = _look(command("echo one"), command("echo two"))
+    lifecycle.resolve(incident=place.incident, resolution="fixed", by=place.user)
+    client.force_login(place.user)
+    page = client.get(addresses.of_walk(place.execution, "walk_step", position=0)).content.decode()
+    assert page.count(f"{place.incident.reference} is resolved. Reopen it to run commands.") >= 2
+    assert "run-reads" not in page
+    assert "command/0/run" not in page
