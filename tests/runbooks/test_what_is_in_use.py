@@ -98,6 +98,7 @@ def test_another_walk_waits_for_the_same_thing(other: User) -> None:
 )
 def test_only_what_meets_waits(other: User, text: str, risk: str, free: bool) -> None:
     place = walk(command("docker restart api", "disrupt"))
+    Environment.objects.update(folder="/srv/shop")
     ask(place)
     there = beside(place, other, text, risk)
     if free:
@@ -110,6 +111,7 @@ def test_only_what_meets_waits(other: User, text: str, risk: str, free: bool) ->
 @pytest.mark.django_db
 def test_what_may_act_on_everything_keeps_everything(other: User) -> None:
     place = walk(command("./deploy.sh", "disrupt"))
+    Environment.objects.update(folder="/srv/shop")
     ask(place)
     with pytest.raises(Refused, match="In use: everything here"):
         ask(beside(place, other, "docker stop db"))
