@@ -42,19 +42,28 @@ function settle() {
   }
 }
 
+// What was typed in this page since it was sent last: a part that is drawn again must not take it away.
+const typed = new Map();
+
 function restore(root) {
   for (const field of root.querySelectorAll(FIELDS)) {
     const kept = store.read(PREFIX + field.dataset.draft);
-    if (kept && !field.value) field.value = kept;
+    if (typed.has(field.dataset.draft)) field.value = typed.get(field.dataset.draft);
+    else if (kept && !field.value) field.value = kept;
   }
 }
 
 function forget(form) {
-  for (const field of form.querySelectorAll(FIELDS)) store.write(PREFIX + field.dataset.draft, "");
+  for (const field of form.querySelectorAll(FIELDS)) {
+    typed.delete(field.dataset.draft);
+    store.write(PREFIX + field.dataset.draft, "");
+  }
 }
 
 document.addEventListener("input", (event) => {
-  if (event.target.matches(FIELDS)) store.write(PREFIX + event.target.dataset.draft, event.target.value);
+  if (!event.target.matches(FIELDS)) return;
+  typed.set(event.target.dataset.draft, event.target.value);
+  store.write(PREFIX + event.target.dataset.draft, event.target.value);
 });
 
 document.addEventListener("submit", (event) => {

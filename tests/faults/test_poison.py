@@ -80,7 +80,9 @@ def test_a_record_from_before_a_restore_is_not_taken_for_an_attempt_of_the_same_
     deeds = [GOOD, GOOD]
     place = walk_of_deeds(world, server, deeds)
     old, new = [ask(world, place, deeds, index) for index in range(2)]
-    wait_ended([deliver(old, armed="end.on_disk:1"), deliver(new, armed="start.committed:1")])
+    # One after the other: only the time of its start tells one from the other.
+    wait_ended([deliver(old, armed="end.on_disk:1")])
+    wait_ended([deliver(new, armed="start.committed:1")])
     wait_all_gone()
     shutil.copytree(Spool(old.pk).path, Spool(new.pk).path)
     assert [run.status for run in seen_by_the_engine([old, new], clock)] == ["failed", "outcome_unknown"]
