@@ -137,18 +137,13 @@ def is_group(path: Path) -> bool:
 
 def tidy() -> None:
     """Remove the empty groups of supervisors and guardians that were killed."""
-    for path, maker in _groups():
+    for path, maker in groups():
         if pids.started_at(maker) is None:
             with suppress(OSError):
                 path.rmdir()
 
 
-def made_by(guardian: int) -> list[Path]:
-    """The groups that a guardian has made and nobody has removed."""
-    return [path for path, maker in _groups() if maker == guardian]
-
-
-def _groups() -> list[tuple[Path, int]]:
+def groups() -> list[tuple[Path, int]]:
     """The groups of this console beside our own, each with the pid of its maker."""
     beside = _group_path("run")
     found = beside.parent.glob(f"{_prefix()}run-*") if beside is not None else []

@@ -307,14 +307,15 @@ _PEOPLE = {"Olga Brandt": "Operator", "Rina Hartono": "Operator", "Lena Okafor":
 _PLACES = {"Shop": "on", "Shop annex": "on", "Shop test": ""}
 
 
-def opened(chromium: Browser, console: Stack, state: StorageState) -> Shop:
-    """The shop on a console, ready; set up once."""
+@contextmanager
+def opened(chromium: Browser, console: Stack, state: StorageState) -> Iterator[Shop]:
+    """The shop on a console, ready; set up once. Its people's browsers are closed in the end."""
     admin = Account(chromium, console.url, state)
     if console.url not in _SET_UP:
         _SET_UP[console.url] = _set_up(admin, chromium, console)
     kept = _SET_UP[console.url]
     found = {name: Account(chromium, console.url, cookies) for name, cookies in kept.people.items()}
-    return Shop(
+    yield Shop(
         console,
         admin,
         **found,
@@ -322,6 +323,8 @@ def opened(chromium: Browser, console: Stack, state: StorageState) -> Shop:
         elsewhere=kept.where["Shop test"],
         annex=kept.where["Shop annex"],
     )
+    for account in (admin, *found.values()):
+        account.close()
 
 
 def publish(admin: Account, name: str, text: str) -> None:

@@ -65,10 +65,8 @@ def state(name: str) -> Callable[[State], State]:
 
 @pytest.fixture(scope="module")
 def shop(chromium: Browser, shared_console: Stack, signed_in: StorageState) -> Iterator[Shop]:
-    found = steps.opened(chromium, shared_console, signed_in)
-    yield found
-    for account in (found.admin, found.olga, found.rina, found.lena, found.gus):
-        account.close()
+    with steps.opened(chromium, shared_console, signed_in) as found:
+        yield found
 
 
 # --- what reads

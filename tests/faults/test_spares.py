@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,24 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def server(world: World) -> Iterator[str]:
     with world.server() as address:
         yield address
+
+
+def idle() -> tuple[int, int]:
+    """A process that keeps a spare, and the guardian of that, once all of it is there."""
+
+    def work() -> None:
+        spares.keep_one()
+        time.sleep(60)
+
+    worker = in_child(work)
+    until(lambda: len(pids.descendants(worker)) == 3)
+    [guardian] = pids.children(worker)
+    return worker, guardian
+
+
+def groups_of(guardian: int) -> list[Path]:
+    """The control groups that a guardian has made and nobody has removed."""
+    return [path for path, maker in containment.groups() if maker == guardian]
 
 
 def test_a_spare_that_was_ended_while_it_waited_is_replaced_at_once(world: World, server: str) -> None:
@@ -59,36 +78,24 @@ def test_messages_that_lead_to_nothing_leave_the_spare_ready(world: World, serve
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_idle_spares_end_with_their_worker_and_leave_nothing(world: World, number: signal.Signals) -> None:
-    def work() -> None:
-        spares.keep_one()
-        time.sleep(60)
-
-    worker = in_child(work)
-    until(lambda: len(pids.descendants(worker)) == 3)
-    [guardian] = pids.children(worker)
+    worker, guardian = idle()
     left = pids.descendants(worker)
     os.kill(worker, number)
     assert wait_ended([worker]) == [-number]
     until(lambda: not any(pids.started_at(pid) for pid in left))
-    assert containment.made_by(guardian) == []
+    assert groups_of(guardian) == []
 
 
 def test_groups_of_guardians_that_were_killed_are_tidied_away(world: World) -> None:
     if containment.level() != containment.CGROUP:
         pytest.skip("this machine has no cgroup v2 that could be written: run as root on a machine that has")
 
-    def work() -> None:
-        spares.keep_one()
-        time.sleep(60)
-
-    worker = in_child(work)
-    until(lambda: len(pids.descendants(worker)) == 3)
-    [guardian] = pids.children(worker)
-    until(lambda: containment.made_by(guardian))
+    worker, guardian = idle()
+    until(lambda: groups_of(guardian))
     for pid in (guardian, *pids.descendants(guardian), worker):
         os.kill(pid, signal.SIGKILL)
     wait_ended([worker])
     wait_all_gone()
     until(lambda: not pids.started_at(guardian))
     containment.tidy()
-    assert containment.made_by(guardian) == []
+    assert groups_of(guardian) == []
