@@ -106,7 +106,7 @@ def assigned_states(found: list[Module]) -> list[str]:
     """`thing.status = …` outside of a class of its own: states move by compare-and-set."""
     wrong = []
     for module in found:
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             if not isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
                 continue
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -161,7 +161,7 @@ def managers_in_views(found: list[Module]) -> list[str]:
     wrong = []
     for module in found:
         if ".views." in module.name:
-            for node in ast.walk(module.tree):
+            for node in module.nodes:
                 if isinstance(node, ast.Attribute) and node.attr in {"objects", "_default_manager"}:
                     wrong.append(f"{module.path}:{node.lineno}")
     return wrong

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,9 +24,19 @@ class Module:
     def layer(self) -> str:
         return self.name.partition(".")[0]
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree."""
+        return list(ast.walk(self.tree))
 
-def modules(root: Path = ROOT) -> list[Module]:
-    """Every module of the layers under `root`."""
+
+@cache
+def modules() -> list[Module]:
+    """Every module of the layers, parsed once for all rules."""
+    return _modules_under(ROOT)
+
+
+def _modules_under(root: Path) -> list[Module]:
     found = []
     for layer in LAYERS:
         for path in sorted((root / layer).rglob("*.py")):
@@ -43,12 +54,12 @@ def planted(root: Path, path: str, text: str) -> list[Module]:
     target = root / path
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text, encoding="utf-8")
-    return modules(root)
+    return _modules_under(root)
 
 
 def imports(module: Module) -> Iterator[tuple[int, str]]:
     """Line and dotted name of everything that the module imports."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name
@@ -60,13 +71,13 @@ def imports(module: Module) -> Iterator[tuple[int, str]]:
 
 def functions(module: Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Every function and method."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
 def calls(module: Module) -> Iterator[ast.Call]:
     """Every call."""
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if isinstance(node, ast.Call):
             yield node
