@@ -1,5 +1,6 @@
 """A real `manage.py up` on a data directory and port of its own, for tests of the whole."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,13 +29,15 @@ _NOT_INHERITED = (
     "ERPOPS_URL",
     "ERPOPS_ROLE",
     "ERPOPS_TEST_ADMIN_URL",
+    "ERPOPS_TEST_SHARED",
 )
 
 
 class Stack:
     """`with Stack() as stack:` is a console with embedded servers, ready to be used, gone afterwards.
 
-    `data` may be given to start again on what an earlier stack left; it is then kept. `options` go to
+    It begins with a copy of what a first start left, which is made once per test run; with `first` it has that first
+    start itself. `data` may be given to start again on what an earlier stack left; it is then kept. `options` go to
     `up`, `environment` overrides variables of every process. Output of `up` is in `stack.output`.
     """
 
@@ -44,6 +47,7 @@ class Stack:
         data: Path | None = None,
         port: int | None = None,
         environment: dict[str, str] | None = None,
+        first: bool = False,
     ) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -53,11 +57,15 @@ class Stack:
         self.env = {**inherited, "ERPOPS_DATA": str(self.data), **(environment or {})}
         self.process: subprocess.Popen[str] | None = None
         self._options = options
+        self._copies = data is None and not first
+        self._login = ""
         self._lines: list[str] = []
         self._seen = 0
 
     def __enter__(self) -> Self:
         try:
+            if self._copies:
+                self._login = _copy_of_a_first_start(self.data)
             self.start()
             self.wait_ready()
         except BaseException:
@@ -68,7 +76,10 @@ class Stack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        if self._own is None:
+            self.stop()
+        else:
+            self._hurry()
         self.kill_everything()
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
@@ -121,6 +132,15 @@ class Stack:
         status = self.process.wait(timeout)
         self.process = None
         return status
+
+    def _hurry(self, timeout: float = 15.0) -> None:
+        """Ask `up` to end, and ask again: nothing of it is needed any more."""
+        deadline = time.monotonic() + timeout
+        while self.process is not None and self.process.poll() is None and time.monotonic() < deadline:
+            self.process.send_signal(signal.SIGTERM)
+            # Two signals at once are one.
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(0.2)
 
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> int:
         """Send a signal to web, engine, worker, postgres, valkey or up; returns the pid it went to."""
@@ -205,7 +225,7 @@ class Stack:
     @property
     def first_login(self) -> tuple[str, str]:
         """User and password, as printed the first time."""
-        line = next(line for line in self._lines if line.startswith("First login: "))
+        line = self._login or next(line for line in self._lines if line.startswith("First login: "))
         user, password = line.removeprefix("First login: ").split("  password: ")
         return user.strip(), password.strip()
 
@@ -222,6 +242,34 @@ class Stack:
 
     def __repr__(self) -> str:
         return f"Stack({self.url}, {json.dumps(self.services().get('pids', {}))})"
+
+
+def _copy_of_a_first_start(data: Path) -> str:
+    """Make `data` what a first start of a console left that was then stopped; returns the line with its login."""
+    folder = Path(os.environ["ERPOPS_TEST_SHARED"])
+    made, login = folder / "first-start", folder / "first-login"
+    with (folder / "first-start.lock").open("w") as lock:
+        # The processes that share the tests share it, too.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not login.exists():
+            shutil.rmtree(made, ignore_errors=True)
+            login.write_text(_first_start(made))
+    # With owners: the database's files are not root's.
+    subprocess.run(["cp", "-a", "--reflink=auto", str(made), str(data)], check=True)
+    return login.read_text()
+
+
+def _first_start(data: Path) -> str:
+    stack = Stack(data=data, environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org"})
+    try:
+        stack.start()
+        stack.wait_for("Database prepared", 180)
+        stack.stop()
+    finally:
+        stack.kill_everything()
+    # Ports and processes are every console's own.
+    shutil.rmtree(data / "run")
+    return next(line for line in stack.output.splitlines() if line.startswith("First login: "))
 
 
 def _all_pids() -> list[int]:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.timeout(400)
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     """Started once for this file; every test leaves it running."""
-    with Stack() as running:
+    with Stack(first=True) as running:
         yield running
 
 
