@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection
+from django.test import TransactionTestCase
+
+from tests.emptying import empty_the_database
 
 
 @pytest.fixture
@@ -19,10 +20,8 @@ def valkey() -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Tests that commit end with TRUNCATE, which the audit table refuses: lift that one trigger."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE erpops_auditentry DISABLE TRIGGER audit_no_truncate")
+def django_db_setup(django_db_setup: None) -> None:
+    TransactionTestCase._fixture_teardown = empty_the_database  # type: ignore[method-assign]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

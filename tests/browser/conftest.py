@@ -23,7 +23,7 @@ QUIET = [
 
 
 # Not for the whole session: its event loop would run on under tests that use the database.
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if path is None:
@@ -34,13 +34,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def console() -> Iterator[Stack]:
+    """One console for the modules that begin with a library as it was installed."""
     with Stack(environment={"ERPOPS_ADMIN_EMAIL": "oncall@example.org"}) as stack:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_console() -> Iterator[Stack]:
     """One console for every module that does not mind what others left on it."""
     served = {"ERPOPS_QUEUES": "env.self,env.payments,env.shop,env.shop-test,checks"}
@@ -48,7 +49,7 @@ def shared_console() -> Iterator[Stack]:
         yield stack
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def signed_in(chromium: Browser, shared_console: Stack) -> StorageState:
     """The cookies of the shared console's admin."""
     context = chromium.new_context(base_url=shared_console.url)

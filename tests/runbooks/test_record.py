@@ -86,7 +86,6 @@ def past_the_triggers(sql: str) -> None:
         cursor.execute(sql)
         for table in ("erpops_auditentry", "runbooks_commandrun"):
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
-        cursor.execute("ALTER TABLE erpops_auditentry DISABLE TRIGGER audit_no_truncate")
 
 
 def test_it_says_what_ran_who_asked_and_what_came_of_it(walk: Walk) -> None:
