@@ -11,7 +11,7 @@ from erpops import access, beats, clock
 from incidents import lifecycle
 from incidents.models import Environment, Incident
 from runbooks import addresses, executions
-from runbooks.models import Execution, Match, Runbook, Version
+from runbooks.models import CommandRun, Execution, Match, Runbook, StepRun, Version
 
 
 def command(text: str, risk: str = "read", **more: Any) -> dict[str, Any]:
@@ -151,6 +151,12 @@ def signed_in() -> Callable[[User], Client]:
 
 
 @pytest.fixture
+def browser(operator: User, signed_in: Callable[[User], Client]) -> Client:
+    """The operator's browser."""
+    return signed_in(operator)
+
+
+@pytest.fixture
 def production(db: None) -> Environment:
     """A production environment that a worker serves."""
     environment = Environment.objects.create(name="production", label="Production", is_production=True)
@@ -218,6 +224,25 @@ def at(execution: Execution, position: int, name: str = "walk_step", command: in
     """The address of an act on a step, or on a command of it."""
     where = {"position": position} if command is None else {"position": position, "command": command}
     return addresses.of_walk(execution, name, **where)
+
+
+def status(execution: Execution, position: int) -> str:
+    """Of a step."""
+    return StepRun.objects.get(execution=execution, position=position).status
+
+
+def ended(execution: Execution, position: int, how: str, command: int = 0) -> CommandRun:
+    """An attempt that a worker has finished."""
+    step_run = StepRun.objects.get(execution=execution, position=position)
+    now = clock.now()
+    attempt = 1 + step_run.runs.filter(command=command).count()
+    run = CommandRun.objects.create(
+        step_run=step_run, command=command, attempt=attempt, kind="shell", text="df -h", script="df -h", risk="read",
+        digest="d", queue="env.production", status=how, requested_by=execution.started_by, queued_at=now,
+        started_at=now, ended_at=now, exit_code=0 if how == "succeeded" else 1, host="db-1",
+    )  # fmt: skip
+    executions.follow_runs(step_run=step_run)
+    return run
 
 
 HTMX = {"HX-Request": "true"}

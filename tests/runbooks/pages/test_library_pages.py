@@ -41,11 +41,6 @@ Alert: QueueStuck
 
 
 @pytest.fixture
-def browser(operator: User, signed_in: SignIn) -> Client:
-    return signed_in(operator)
-
-
-@pytest.fixture
 def admins(admin: User, signed_in: SignIn) -> Client:
     return signed_in(admin)
 

@@ -1,20 +1,10 @@
 """The pages of the rules: a list, and what each means."""
 
-from collections.abc import Callable
-
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from runbooks.compiler.lint import RULES
-
-SignIn = Callable[[User], Client]
-
-
-@pytest.fixture
-def browser(operator: User, signed_in: SignIn) -> Client:
-    return signed_in(operator)
 
 
 def test_the_list_leads_to_every_rule(browser: Client) -> None:

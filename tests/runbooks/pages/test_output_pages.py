@@ -15,11 +15,6 @@ from tests.runbooks.pages.conftest import HTMX, at
 
 
 @pytest.fixture
-def browser(operator: User, signed_in: Callable[[User], Client]) -> Client:
-    return signed_in(operator)
-
-
-@pytest.fixture
 def run(execution: Execution, operator: User) -> CommandRun:
     """1,200 lines, the last one of them hostile."""
     now = clock.now()

@@ -43,11 +43,6 @@ def walk(routine: Runbook, place: Environment, operator: User) -> Execution:
     return executions.start(runbook=routine, incident=None, environment=place, by=operator)
 
 
-@pytest.fixture
-def browser(operator: User, signed_in: SignIn) -> Client:
-    return signed_in(operator)
-
-
 def test_a_routine_is_offered_with_its_schedule_and_an_answer_to_an_alert_is_not(
     browser: Client, routine: Runbook, runbook: Runbook, place: Environment
 ) -> None:
