@@ -33,7 +33,7 @@ def desks(
         return context
 
     mine = sit_down(signed_in)
-    theirs = sit_down(colleagues.hire(chromium, shared_console, mine, "Rina Hartono"))
+    theirs = sit_down(colleagues.hired(chromium, shared_console, mine, "Rina Hartono"))
     walk = colleagues.walked(mine, "Two at one walk")
     pages = mine.new_page(), theirs.new_page()
     for page in pages:
