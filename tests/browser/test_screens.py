@@ -1,5 +1,6 @@
 """Every screen, on a computer and on a phone, light and dark: answers, fits, and keeps out of nobody's way."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from tests.stack import ROOT, Stack
 
 WIDTHS = {1280: 800, 375: 720}
 PICTURES = ROOT / "test-artifacts" / "screens"
+# Nothing is asserted of pictures: they are taken for people who want to look.
+WANTED = bool(os.environ.get("ERPOPS_TEST_PICTURES"))
 
 
 class Account:
@@ -315,7 +318,7 @@ def look(
     prepare: Callable[[Page], None] | None = None,
     folder: Path = PICTURES,
 ) -> None:
-    """Fail with everything that is wrong with a screen, a line each; pictures of it stay in `folder`.
+    """Fail with everything that is wrong with a screen, a line each; pictures of it go to `folder`, where wanted.
 
     `prepare` brings the page into the state that is meant, such as an open sheet.
     """
@@ -347,6 +350,8 @@ _WHOLE = """() => {
 
 def _picture(page: Page, file: Path) -> None:
     """All of the page as a screen that is high enough shows it: what sticks to an edge is at that edge."""
+    if not WANTED:
+        return
     file.parent.mkdir(parents=True, exist_ok=True)
     size = page.viewport_size
     assert size is not None

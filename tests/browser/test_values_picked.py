@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, StorageState, expect
 
+from tests.browser.conftest import axe_violations
 from tests.browser.test_screens import Account, look
 from tests.stack import Stack
 
@@ -127,7 +128,4 @@ def test_a_sheet_over_the_step_is_accessible_on_a_phone(admin: Account, walk: st
     page.goto(f"{walk}step/1/")
     page.get_by_role("link", name="Pick a value for blocking_pid").click()
     expect(page.locator("dialog[open] .pick-cell").first).to_be_visible()
-    from tests.browser.conftest import axe_violations
-
     assert axe_violations(page) == []
-    page.screenshot(path="test-artifacts/screens/pick-sheet-375.png")

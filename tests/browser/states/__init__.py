@@ -1,4 +1,4 @@
 """Every state of the step panel and of the gates, on a computer and on a phone, light and dark.
 
-Each is reached on a walk of its own, is looked at by the person whom it concerns, and leaves four pictures.
+Each is reached on a walk of its own and looked at by the person whom it concerns.
 """

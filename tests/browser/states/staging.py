@@ -59,7 +59,7 @@ _SMALL = """() => [...document.querySelectorAll(
 
 
 def fits(shop: Shop, name: str, build: Build) -> None:
-    """Bring the shop into the state and fail with what is wrong with how it looks; it leaves four pictures."""
+    """Bring the shop into the state and fail with what is wrong with how it looks."""
     seen = build(shop)
 
     def prepare(page: Page) -> None:
