@@ -16,7 +16,7 @@ from django.db import DatabaseError, connections
 
 from erpops import nudges
 from erpops.failpoints import failpoint
-from runbooks import containment, limits, undertaking
+from runbooks import containment, limits, undertaking, warming
 from runbooks.containment import Containment
 from runbooks.launcher import Launcher
 from runbooks.supervisor import Supervision
@@ -148,7 +148,7 @@ def _say(told: socket.socket, answer: bytes) -> None:
 
 def _warm_up() -> None:
     with suppress(DatabaseError):
-        undertaking.warm_up()
+        warming.go_through()
     nudges.connect()
 
 
