@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
-from erpops import claims
 from erpops.failpoints import failpoint
 from runbooks import containment, runner, secret_values, variables
 from runbooks.choices import Risk, RunStatus
