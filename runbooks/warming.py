@@ -6,6 +6,7 @@ doorbell and the first line of output, for an attempt that no row belongs to: no
 """
 
 import time
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -18,6 +19,7 @@ from runbooks import executions, intent, runner, undertaking
 from runbooks.choices import Risk, RunStatus
 from runbooks.compiler import compile_text
 from runbooks.cutting import Cutter
+from runbooks.executors import CannotStart
 from runbooks.models import CommandRun, Execution, OutputChunk, Runbook, StepRun, Version
 from runbooks.recording import Recorder
 from runbooks.redact import Masker
@@ -40,10 +42,14 @@ def go_through() -> None:
         nobody = CommandRun.objects.filter(pk=0)
         claims.take(nobody.filter(status=RunStatus.QUEUED), lease_s=0, owner="", status=RunStatus.CLAIMED, host="")
         nobody.filter(status=RunStatus.CLAIMED, claimed_by="").first()
-        runner.STEPS.filter(pk=0).first()
+        with suppress(StepRun.DoesNotExist):
+            runner.STEPS.get(pk=0)
         run = _nobodys()
-        undertaking.prepare(run, intent.of(step_run=run.step_run, command=0).bound)
+        with suppress(CannotStart):
+            undertaking.prepare(run, intent.of(step_run=run.step_run, command=0).bound)
         runner.started(run=run, containment="")
+        with suppress(CommandRun.DoesNotExist):
+            run.refresh_from_db(fields=["status", "started_at", "containment"])
         Recorder(run, held_since=time.monotonic())
         runner.record_output(run=run, chunks=_chunks(), output_bytes=0, dropped_bytes=0)
 
