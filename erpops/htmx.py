@@ -1,8 +1,7 @@
-"""What every page shares: the shell's context, navigation, needs, and page-or-fragment rendering."""
+"""What every page shares: the shell's context, navigation, and page-or-fragment rendering."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -11,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django_htmx.middleware import HtmxDetails
 
-from erpops import access, clock
+from erpops import access, clock, needs
 from erpops.registry import Registry
 
 VERSION = "0.1.0"
@@ -40,34 +39,7 @@ class NavItem:
     key: str = ""
 
 
-@dataclass(frozen=True)
-class Need:
-    """Something that waits for a person. Lower `rank` is more urgent; `action` posts to a URL with one click.
-
-    `button` is what that click is called, the verb if it is empty.
-    """
-
-    rank: int
-    verb: str
-    title: str
-    url: str
-    detail: str = ""
-    severity: str = ""
-    since: datetime | None = None
-    due: datetime | None = None
-    action: str = ""
-    group: str = ""
-    button: str = ""
-
-
 nav: Registry[NavItem] = Registry("navigation")
-needs: Registry[Callable[[User], list[Need]]] = Registry("needs")
-
-
-def needs_of(user: User) -> list[Need]:
-    """Everything that waits for `user`, most urgent first."""
-    found = [need for provider in needs.values() for need in provider(user)]
-    return sorted(found, key=lambda need: (need.rank, need.since.timestamp() if need.since else 0))
 
 
 def page(request: HttpRequest, template: str, part: str, context: dict[str, Any]) -> HttpResponse:
@@ -93,7 +65,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "user_display": user.get_full_name() or user.get_username(),
         "user_role": ", ".join(access.ROLE_LABELS[role] for role in access.ROLES if role in roles) or "No role",
         "solo_mode": access.solo_mode() if access.can(user, "see_console") else False,
-        "needs_count": len(needs_of(user)) if access.can(user, "see_console") else 0,
+        # Asked by the template, once, where there is a bell.
+        "needs_count": cache(lambda: needs.number_of(user) if access.can(user, "see_console") else 0),
     }
     return context
 

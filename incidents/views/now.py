@@ -10,7 +10,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from erpops import access, beats, clock, health
-from erpops.htmx import HtmxRequest, Need, needs_of, page
+from erpops.htmx import HtmxRequest, page
+from erpops.needs import Need, needs_of
 from incidents import feeds, first_run
 from incidents.queries import first_called
 
@@ -64,6 +65,7 @@ def _context(request: HtmxRequest) -> dict[str, Any]:
     return {
         "position": position,
         "needs": needs,
+        "needs_count": len(needs),
         "heaps": heaps(needs),
         "urgent": any(need.severity for need in needs),
         "called": first_called(),
