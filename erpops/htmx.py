@@ -1,7 +1,7 @@
 """What every page shares: the shell's context, navigation, and page-or-fragment rendering."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -57,18 +57,22 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or getattr(request, "htmx", False):
         return context
-    roles = access.roles_of(user)
+    roles, bell = access.roles_of(user), cache(partial(_bell, user))
     context |= {
         "nav": _nav(request, user),
-        "server_time": clock.now(),
         "can_declare": access.can(user, "declare_incident"),
         "user_display": user.get_full_name() or user.get_username(),
         "user_role": ", ".join(access.ROLE_LABELS[role] for role in access.ROLES if role in roles) or "No role",
         "solo_mode": access.solo_mode() if access.can(user, "see_console") else False,
-        # Asked by the template, once, where there is a bell.
-        "needs_count": cache(lambda: needs.number_of(user) if access.can(user, "see_console") else 0),
+        # Asked once, by the template, unless the page knows better.
+        "needs_count": lambda: bell().number,
+        "server_time": lambda: bell().at,
     }
     return context
+
+
+def _bell(user: User) -> needs.Bell:
+    return needs.bell_of(user) if access.can(user, "see_console") else needs.Bell(0, clock.now())
 
 
 def _nav(request: HttpRequest, user: User) -> list[dict[str, Any]]:

@@ -61,10 +61,19 @@ def needs_of(user: User) -> list[Need]:
     return sorted(found, key=lambda need: (need.rank, need.since.timestamp() if need.since else 0))
 
 
-def number_of(user: User) -> int:
-    """How many needs `needs_of` would give."""
+@dataclass(frozen=True)
+class Bell:
+    """How many needs `needs_of` would give, and when that was so by the database's clock."""
+
+    number: int
+    at: datetime
+
+
+def bell_of(user: User) -> Bell:
+    """What waits for `user`, only counted."""
     asking, now = _asking(user)
-    return sum((provider.counted or _counted(provider))(user, rows, now) for provider, rows in asking)
+    counts = ((provider.counted or _counted(provider))(user, rows, now) for provider, rows in asking)
+    return Bell(sum(counts), now)
 
 
 def _counted(provider: Provider) -> Callable[[User, QuerySet[Any], datetime], int]:

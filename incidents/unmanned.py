@@ -55,6 +55,10 @@ def _without_policy(user: User) -> QuerySet[User] | None:
     return User.objects.filter(~Exists(EscalationPolicy.objects.filter(is_default=True)), pk=user.pk)
 
 
+def _one(user: User, rows: QuerySet[Rung], now: datetime) -> int:
+    return 1
+
+
 def _fixing_policy(user: User, rows: QuerySet[User], now: datetime) -> list[Need]:
     return [_fix("Nobody is on call")]
 
@@ -66,5 +70,5 @@ def _fix(where: str) -> Need:
 # Open incidents whose ladder has ended although someone took them, or that fell asleep.
 STUCK = Provider(_stuck, _deciding)
 # Levels of the matrix at which nobody can be reached, and a console without a matrix.
-GAPS = Provider(_gaps, _fixing_gaps)
+GAPS = Provider(_gaps, _fixing_gaps, _one)
 NO_POLICY = Provider(_without_policy, _fixing_policy)

@@ -61,7 +61,7 @@ def now(request: HtmxRequest) -> HttpResponse:
 
 def _context(request: HtmxRequest) -> dict[str, Any]:
     position = feeds.version()
-    needs = needs_of(request.user)
+    needs, as_of = needs_of(request.user), clock.now()
     return {
         "position": position,
         "needs": needs,
@@ -70,8 +70,10 @@ def _context(request: HtmxRequest) -> dict[str, Any]:
         "urgent": any(need.severity for need in needs),
         "called": first_called(),
         "health": health.parts(),
-        "last_beat": beats.last_seen(),
-        "as_of": clock.now(),
+        # Said where nothing waits.
+        "last_beat": None if needs else beats.last_seen(),
+        "as_of": as_of,
+        "server_time": as_of,
         "steps": [] if request.COOKIES.get("first_run") == "hidden" else first_run.steps(request.user),
         "may_drill": access.can(request.user, "start_drill"),
     }
