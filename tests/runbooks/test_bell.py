@@ -1,7 +1,7 @@
 """The bell of every page: it counts what the first page lists, from one page to the next."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from checks.models import Check, Target
-from erpops import access
+from erpops import access, clock
 from erpops.clock import Now
 from erpops.needs import bell_of, needs, needs_of
 from incidents import handover, lifecycle, status
@@ -137,6 +137,12 @@ def test_a_need_is_on_the_next_page_and_gone_from_the_one_after_it(place: Walk) 
     assert bell(client) == bell(client, "/r/") == bell(client, "/") == before + 1
     lifecycle.resolve(incident=new, resolution="gone", by=place.user)
     assert bell(client) == before
+
+
+def test_every_page_says_the_time_of_the_database_once(place: Walk) -> None:
+    for user, path in ((place.user, "/"), (place.user, "/i/"), (person("stan", access.STAKEHOLDER), "/status/")):
+        stamps = re.findall(r'data-server-time="([^"]+)"', signed_in(user).get(path).content.decode())
+        assert [datetime.fromisoformat(stamp) for stamp in stamps] == [clock.now()], path
 
 
 def test_a_new_role_and_a_lost_one_show_on_the_next_page(place: Walk) -> None:
