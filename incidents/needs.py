@@ -19,7 +19,15 @@ from erpops.needs import Need, Provider
 from incidents import status
 from incidents.access import in_visible_incidents, visible_incidents
 from incidents.beginnings import Beginning, beginnings_for
-from incidents.choices import EscalationState, HandoverStatus, IncidentStatus, ReviewStatus, RoleName, Severity
+from incidents.choices import (
+    OPEN_STATUSES,
+    EscalationState,
+    HandoverStatus,
+    IncidentStatus,
+    ReviewStatus,
+    RoleName,
+    Severity,
+)
 from incidents.models import Handover, Incident, IncidentRole, PostMortem
 from incidents.queries import name_of, update_due
 
@@ -45,7 +53,7 @@ class _Verb(StrEnum):
 def _open(user: User) -> QuerySet[Incident] | None:
     if not access.can(user, "see_console"):
         return None
-    return visible_incidents(user).exclude(status=IncidentStatus.RESOLVED)
+    return visible_incidents(user).filter(status__in=OPEN_STATUSES)
 
 
 def _most_urgent(user: User, rows: QuerySet[Incident]) -> QuerySet[Incident]:

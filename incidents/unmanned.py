@@ -10,7 +10,7 @@ from erpops import access
 from erpops.needs import Need, Provider
 from incidents import ladder
 from incidents.access import visible_incidents
-from incidents.choices import EscalationState, IncidentStatus
+from incidents.choices import OPEN_STATUSES, EscalationState
 from incidents.models import EscalationPolicy, Incident, Rung
 
 _RANK_INCIDENT, _RANK_MATRIX = 20, 60
@@ -21,7 +21,7 @@ def _stuck(user: User) -> QuerySet[Incident] | None:
     if not access.can(user, "see_console"):
         return None
     ended = Q(escalation__state=EscalationState.ACKNOWLEDGED, escalation__next_at=None)
-    found = visible_incidents(user).exclude(status=IncidentStatus.RESOLVED)
+    found = visible_incidents(user).filter(status__in=OPEN_STATUSES)
     return found.filter(ended | Q(escalation__state=EscalationState.DORMANT))
 
 

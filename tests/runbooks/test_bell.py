@@ -1,7 +1,7 @@
 """The bell of every page: it counts what the first page lists, from one page to the next."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -10,11 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from checks.models import Check, Target
-from erpops import access
+from erpops import access, clock
 from erpops.clock import Now
 from erpops.needs import bell_of, needs, needs_of
 from incidents import handover, lifecycle, status
 from incidents.models import Environment, Escalation, Incident, PostMortem
+from runbooks import approvals, gate
 from runbooks.models import Execution
 from tests.clock import in_this_transaction
 from tests.runbooks.builders import Walk, command, person, walk
@@ -50,6 +51,11 @@ def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+def verbs_of(user: User) -> set[str]:
+    """What is asked of somebody, as in a request of its own."""
+    return {need.verb for need in needs_of(User.objects.get(pk=user.pk))}
 
 
 def told_alike(users: list[User]) -> set[str]:
@@ -111,6 +117,18 @@ def test_the_bell_counts_what_is_listed_all_through_an_incident(place: Walk, eve
     }
 
 
+def test_a_question_waits_for_the_leads_and_the_approval_for_who_asked(place: Walk, everybody: list[User]) -> None:
+    asked = walk(command("docker rm -f erpgo-api", "destroy"))
+    Environment.objects.update(is_production=True)
+    given = gate.Confirmation(yes=True, reason="it is beyond repair", target="erpgo-api")
+    approval = approvals.ask(step_run=asked.step(), command=0, by=asked.user, given=given)
+    assert verbs_of(everybody[1]) >= {"Approve"} and not verbs_of(place.user) & {"Approve", "Run"}
+    told_alike(everybody)
+    approvals.approve(approval=approval, by=everybody[1], target="erpgo-api")
+    assert verbs_of(place.user) >= {"Run"} and not verbs_of(everybody[1]) & {"Approve", "Run"}
+    told_alike(everybody)
+
+
 def test_a_need_is_on_the_next_page_and_gone_from_the_one_after_it(place: Walk) -> None:
     client = signed_in(place.user)
     lifecycle.acknowledge(incident=place.incident, by=place.user)
@@ -119,6 +137,12 @@ def test_a_need_is_on_the_next_page_and_gone_from_the_one_after_it(place: Walk) 
     assert bell(client) == bell(client, "/r/") == bell(client, "/") == before + 1
     lifecycle.resolve(incident=new, resolution="gone", by=place.user)
     assert bell(client) == before
+
+
+def test_every_page_says_the_time_of_the_database_once(place: Walk) -> None:
+    for user, path in ((place.user, "/"), (place.user, "/i/"), (person("stan", access.STAKEHOLDER), "/status/")):
+        stamps = re.findall(r'data-server-time="([^"]+)"', signed_in(user).get(path).content.decode())
+        assert [datetime.fromisoformat(stamp) for stamp in stamps] == [clock.now()], path
 
 
 def test_a_new_role_and_a_lost_one_show_on_the_next_page(place: Walk) -> None:
