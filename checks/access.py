@@ -6,19 +6,18 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from checks.models import Check, Target
-from incidents.access import visible_environments
+from incidents.access import in_visible_environments
 
 
 def visible_checks(user: Any) -> QuerySet[Check]:
     """The checks that `user` may see, with target, service and environment at hand."""
-    return Check.objects.filter(target__environment__in=visible_environments(user)).select_related(
-        "target__service", "target__environment"
-    )
+    found = in_visible_environments(user, Check.objects.all(), "target__environment")
+    return found.select_related("target__service", "target__environment")
 
 
 def visible_targets(user: Any) -> QuerySet[Target]:
     """The targets that `user` may see."""
-    return Target.objects.filter(environment__in=visible_environments(user)).select_related("service", "environment")
+    return in_visible_environments(user, Target.objects.all()).select_related("service", "environment")
 
 
 def get_check_for(user: Any, name: str) -> Check:

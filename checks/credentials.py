@@ -2,14 +2,14 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q, QuerySet
+from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from checks.models import Target
-from erpops import clock
 from erpops.clock import Now, seconds
 from incidents.models import Environment
 
@@ -45,26 +45,22 @@ def handed_to_commands(environment: Environment) -> None:
 
 def expiring(targets: QuerySet[Target]) -> QuerySet[Target]:
     """Those of `targets` in use whose credential has expired or does so within the warning time, the first first."""
-    until = _today() + seconds(WARN_DAYS * 86_400)
+    until = TruncDate(Now() + seconds(WARN_DAYS * 86_400))
     found = targets.filter(enabled=True, credential_expires_on__lte=until).exclude(credential="")
     return found.order_by("credential_expires_on", "pk")
 
 
-def expiry(target: Target) -> Expiry | None:
+def expiry(target: Target, now: datetime) -> Expiry | None:
     """What there is to say about the end of a target's credential; None while it is far off or unknown."""
     on = target.credential_expires_on
     if on is None or not target.credential:
         return None
-    left = (on - _today()).days
+    left = (on - timezone.localdate(now)).days
     if left > WARN_DAYS:
         return None
     if left <= 0:
         return Expiry("expired today" if left == 0 else f"expired {_days(-left)} ago", "bad")
     return Expiry(f"expires in {_days(left)}", "warn")
-
-
-def _today() -> date:
-    return timezone.localdate(clock.now())
 
 
 def _days(number: int) -> str:

@@ -57,6 +57,11 @@ def alive(role: str) -> list[ProcessBeat]:
     return list(_alive(role))
 
 
+def living() -> set[str]:
+    """The roles of which a process beats."""
+    return set(_lately().values_list("role", flat=True))
+
+
 def served_queues() -> set[str]:
     """The queues that a living worker listens to."""
     return {queue for queues in _alive("worker").values_list("queues", flat=True) for queue in queues}
@@ -81,4 +86,8 @@ def forget_old() -> int:
 
 
 def _alive(role: str) -> QuerySet[ProcessBeat]:
-    return ProcessBeat.objects.filter(role=role, seen_at__gt=Now() - clock.seconds(ALIVE_S))
+    return _lately().filter(role=role)
+
+
+def _lately() -> QuerySet[ProcessBeat]:
+    return ProcessBeat.objects.filter(seen_at__gt=Now() - clock.seconds(ALIVE_S))

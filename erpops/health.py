@@ -26,17 +26,18 @@ def waiting() -> list[str]:
 
 def parts() -> list[Part]:
     """Whether paging and running commands work right now."""
-    return [_engine(), _worker()]
+    living = beats.living()
+    return [_engine("engine" in living), _worker("worker" in living)]
 
 
-def _engine() -> Part:
-    if beats.alive("engine"):
+def _engine(lives: bool) -> Part:
+    if lives:
         return Part(True, "Engine runs")
     return Part(False, "Engine does not run", "Nobody is paged and no check is due until it runs again.")
 
 
-def _worker() -> Part:
-    if not beats.alive("worker"):
+def _worker(lives: bool) -> Part:
+    if not lives:
         return Part(False, "Worker does not run", "Commands and checks wait until it runs again.")
     left = waiting()
     return Part(False, "Work waits", " ".join(left)) if left else Part(True, "Worker runs")

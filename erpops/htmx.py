@@ -1,8 +1,7 @@
-"""What every page shares: the shell's context, navigation, needs, and page-or-fragment rendering."""
+"""What every page shares: the shell's context, navigation, and page-or-fragment rendering."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -11,7 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django_htmx.middleware import HtmxDetails
 
-from erpops import access, clock
+from erpops import access, clock, needs
 from erpops.registry import Registry
 
 VERSION = "0.1.0"
@@ -40,34 +39,7 @@ class NavItem:
     key: str = ""
 
 
-@dataclass(frozen=True)
-class Need:
-    """Something that waits for a person. Lower `rank` is more urgent; `action` posts to a URL with one click.
-
-    `button` is what that click is called, the verb if it is empty.
-    """
-
-    rank: int
-    verb: str
-    title: str
-    url: str
-    detail: str = ""
-    severity: str = ""
-    since: datetime | None = None
-    due: datetime | None = None
-    action: str = ""
-    group: str = ""
-    button: str = ""
-
-
 nav: Registry[NavItem] = Registry("navigation")
-needs: Registry[Callable[[User], list[Need]]] = Registry("needs")
-
-
-def needs_of(user: User) -> list[Need]:
-    """Everything that waits for `user`, most urgent first."""
-    found = [need for provider in needs.values() for need in provider(user)]
-    return sorted(found, key=lambda need: (need.rank, need.since.timestamp() if need.since else 0))
 
 
 def page(request: HttpRequest, template: str, part: str, context: dict[str, Any]) -> HttpResponse:
@@ -85,17 +57,22 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated or getattr(request, "htmx", False):
         return context
-    roles = access.roles_of(user)
+    roles, bell = access.roles_of(user), cache(partial(_bell, user))
     context |= {
         "nav": _nav(request, user),
-        "server_time": clock.now(),
         "can_declare": access.can(user, "declare_incident"),
         "user_display": user.get_full_name() or user.get_username(),
         "user_role": ", ".join(access.ROLE_LABELS[role] for role in access.ROLES if role in roles) or "No role",
         "solo_mode": access.solo_mode() if access.can(user, "see_console") else False,
-        "needs_count": len(needs_of(user)) if access.can(user, "see_console") else 0,
+        # Asked once, by the template, unless the page knows better.
+        "needs_count": lambda: bell().number,
+        "server_time": lambda: bell().at,
     }
     return context
+
+
+def _bell(user: User) -> needs.Bell:
+    return needs.bell_of(user) if access.can(user, "see_console") else needs.Bell(0, clock.now())
 
 
 def _nav(request: HttpRequest, user: User) -> list[dict[str, Any]]:

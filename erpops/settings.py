@@ -108,6 +108,9 @@ def _database(url: str) -> dict[str, Any]:
     # and commands may compute between two statements: an import compiles what it stores.
     patience = "10s" if ROLE in {"engine", "worker"} else "60s"
     options.setdefault("options", f"-c idle_in_transaction_session_timeout={patience}")
+    if env.flag("ERPOPS_PREPARED_STATEMENTS", True):
+        # Planning takes most of the time of a short query: what comes again is planned once for each connection.
+        options |= {"server_side_binding": True, "prepare_threshold": 5}
     if ROLE == "web":
         options["pool"] = {"min_size": 1, "max_size": env.number("ERPOPS_WEB_POOL", 16, least=2), "timeout": 10}
     return {

@@ -18,6 +18,10 @@ class IncidentStatus(TextChoices):
     RESOLVED = "resolved", "Resolved"
 
 
+# Named one by one: an index finds these among a hundred thousand, it does not find what is not resolved.
+OPEN_STATUSES = tuple(status.value for status in IncidentStatus if status != IncidentStatus.RESOLVED)
+
+
 class AlertStatus(TextChoices):
     FIRING = "firing", "Firing"
     RESOLVED = "resolved", "Resolved"

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db.models import Exists, Subquery
 from django.urls import reverse
 
 from erpops import access
@@ -27,23 +28,20 @@ def steps(user: Any) -> list[FirstStep]:
     """The five steps for an admin; nothing for others, and nothing once all of it is done."""
     if not access.can(user, "edit_people"):
         return []
-    drills = Incident.objects.filter(is_drill=True)
-    drill = drills.order_by("id").first()
-    reachable = ContactMethod.objects.filter(enabled=True, verified_at__isnull=False)
-    reviewed = PostMortem.objects.filter(incident__is_drill=True).exists()
+    drill, reviewed, called, connected, together = _done(user)
     found = [
         FirstStep(
             "Start a fire drill",
             "A real alert, a real runbook and real commands, against this console itself. About five minutes.",
             reverse("drill"),
             "Start a drill",
-            drill is not None,
+            bool(drill),
             post=True,
         ),
         FirstStep(
             "Finish it and read its review",
             "Resolving writes the first draft from the timeline.",
-            reverse("review", args=[drill.pk]) if drill and reviewed else reverse("reviews"),
+            reverse("review", args=[drill]) if drill and reviewed else reverse("reviews"),
             "Reviews",
             reviewed,
         ),
@@ -52,24 +50,39 @@ def steps(user: Any) -> list[FirstStep]:
             "Add a way to reach you and send a test to it.",
             reverse("oncall"),
             "On-call",
-            Rung.objects.filter(level=1, contact__methods__in=reachable).exists(),
+            called,
         ),
         FirstStep(
             "Connect what sends alerts",
             "Alertmanager, or anything that can post JSON.",
             reverse("sources"),
             "Alert sources",
-            Source.objects.filter(last_delivery_at__isnull=False)
-            .exclude(name=DRILL_SOURCE)
-            .exclude(kind="checks")
-            .exists(),
+            connected,
         ),
         FirstStep(
             "Add a colleague",
             "With a second team lead, destructive commands are approved by somebody else.",
             reverse("people"),
             "People",
-            get_user_model().objects.filter(is_active=True).count() > 1,
+            together,
         ),
     ]
     return [] if all(step.done for step in found) else found
+
+
+def _done(user: Any) -> tuple[int | None, bool, bool, bool, bool]:
+    """The first drill, and whether each of the other steps is done: one query."""
+    senders = Source.objects.filter(last_delivery_at__isnull=False).exclude(name=DRILL_SOURCE).exclude(kind="checks")
+    reachable = ContactMethod.objects.filter(enabled=True, verified_at__isnull=False)
+    people = get_user_model().objects
+    return (
+        people.filter(pk=user.pk)
+        .values_list(
+            Subquery(Incident.objects.filter(is_drill=True).order_by("id").values("pk")[:1]),
+            Exists(PostMortem.objects.filter(incident__is_drill=True)),
+            Exists(Rung.objects.filter(level=1, contact__methods__in=reachable)),
+            Exists(senders),
+            Exists(people.filter(is_active=True).exclude(pk=user.pk)),
+        )
+        .get()
+    )

@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
 from incidents.channels import channels
-from incidents.models import Contact, ContactMethod, Escalation, EscalationPolicy, SeverityRule
+from incidents.models import Contact, ContactMethod, Escalation, EscalationPolicy, Rung, SeverityRule
 from incidents.oncall import Ladder, Person, Stand
 
 NO_METHOD = "no way to reach"
@@ -35,6 +37,17 @@ def person(contact: Contact) -> Person:
 def first_method(contact: Contact) -> ContactMethod | None:
     """The method that a page goes to; the later ones stand in when it fails."""
     return next((m for m in contact.methods.all() if m.enabled and channels.get(m.channel)), None)
+
+
+def unreachable_rungs() -> QuerySet[Rung]:
+    """The rungs of the default policy at whose level nobody can be called, by the rule of `person`."""
+    ways = ContactMethod.objects.filter(contact=OuterRef("contact"), enabled=True, channel__in=list(channels))
+    able = Q(contact__active=True) & ~Q(contact__user__is_active=False)
+    level = Rung.objects.filter(
+        able, Exists(ways), policy=OuterRef("policy"), severity=OuterRef("severity"), level=OuterRef("level")
+    )
+    ruled = SeverityRule.objects.filter(policy=OuterRef("policy"), severity=OuterRef("severity"))
+    return Rung.objects.filter(~Exists(level), Exists(ruled), policy__is_default=True)
 
 
 def default_policy() -> EscalationPolicy | None:

@@ -106,12 +106,14 @@ class Running:
     over: bool
 
 
-def matrix(policy: EscalationPolicy) -> list[MatrixRow]:
-    """Every severity that the policy has a rule for, worst first."""
-    rungs = policy.rungs.select_related("contact__user").prefetch_related("contact__methods")
+def matrix(policy: EscalationPolicy, contacts: Iterable[ContactRow] = ()) -> list[MatrixRow]:
+    """Every severity that the policy has a rule for, worst first. `contacts` are all of them, where they are known."""
+    rungs = list(policy.rungs.all())
+    people = {row.contact.pk: ladder.person(row.contact) for row in contacts}
+    people |= ladder.people({rung.contact_id for rung in rungs} - people.keys())
     levels: dict[str, dict[int, list[Person]]] = {}
     for rung in rungs:
-        levels.setdefault(rung.severity, {}).setdefault(rung.level, []).append(ladder.person(rung.contact))
+        levels.setdefault(rung.severity, {}).setdefault(rung.level, []).append(people[rung.contact_id])
     return [
         MatrixRow(
             rule.severity,
@@ -177,9 +179,12 @@ def get_rule(severity: str) -> SeverityRule:
     return rule or SeverityRule(policy=policy, severity=severity, respond_within_s=900, escalate_after_s=3600)
 
 
-def mail_goes_nowhere() -> bool:
-    """Whether someone is to be reached by mail although no mail server is set."""
-    return not settings.EMAIL_URL and ContactMethod.objects.filter(channel="email", contact__active=True).exists()
+def mail_goes_nowhere(contacts: Iterable[ContactRow]) -> bool:
+    """Whether one of them is to be reached by mail although no mail server is set."""
+    active = [row.contact for row in contacts if row.contact.active]
+    return not settings.EMAIL_URL and any(
+        method.channel == "email" for contact in active for method in contact.methods.all()
+    )
 
 
 def running(incident: Incident) -> Running | None:

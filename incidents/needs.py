@@ -4,64 +4,120 @@ Ranks: 10 acknowledge (worst first), 15 accept a handover, 20 nobody left to cal
 30 tell stakeholders, 40 what I am working on, 42 walks that I left, 45 what nobody leads, 70 reviews.
 """
 
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
 from django.contrib.auth.models import User
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.urls import reverse
 
-from erpops import access, clock
-from erpops.htmx import Need
+from erpops import access
+from erpops.clock import Now
+from erpops.needs import Need, Provider
 from incidents import status
-from incidents.access import visible_incidents
+from incidents.access import in_visible_incidents, visible_incidents
 from incidents.beginnings import Beginning, beginnings_for
-from incidents.choices import EscalationState, HandoverStatus, IncidentStatus, ReviewStatus, RoleName, Severity
+from incidents.choices import (
+    OPEN_STATUSES,
+    EscalationState,
+    HandoverStatus,
+    IncidentStatus,
+    ReviewStatus,
+    RoleName,
+    Severity,
+)
 from incidents.models import Handover, Incident, IncidentRole, PostMortem
-from incidents.queries import IncidentRow, name_of, prepared
+from incidents.queries import name_of, update_due
 
 # More open incidents than this and the list is for the incidents page.
 LIMIT = 100
+MOST = 20
 _RANKS = {severity.value: rank for rank, severity in enumerate(Severity)}
+# What decides whether an incident asks for somebody, and for what.
+_ASKING = ("status", "severity", "is_drill", "opened_at", "acknowledged_at", "update_due_at")
+_WRITING = [ReviewStatus.DRAFT, ReviewStatus.CHANGES_REQUESTED]
 
 
-def incidents(user: User) -> list[Need]:
-    """Open incidents: unacknowledged, with nobody left to call, due for a word, mine, nobody's."""
+class _Verb(StrEnum):
+    """What an open incident asks of somebody."""
+
+    ACKNOWLEDGE = "Acknowledge"
+    NOBODY = "Nobody answers"
+    UPDATE = "Post an update"
+    CONTINUE = "Continue"
+    COMMAND = "Take command"
+
+
+def _open(user: User) -> QuerySet[Incident] | None:
     if not access.can(user, "see_console"):
-        return []
-    found = visible_incidents(user).exclude(status=IncidentStatus.RESOLVED).select_related("escalation")
-    # In a storm the limit cuts the least urgent, never what I hold or the worst page.
-    own = Exists(IncidentRole.objects.filter(incident=OuterRef("pk"), user=user))
-    by_urgency = found.annotate(own=own).order_by("-own", F("acknowledged_at").asc(nulls_first=True), "severity", "-id")
-    rows = prepared(by_urgency, limit=LIMIT)
-    begun = beginnings_for(user, [row.incident for row in rows])
-    return [need for row in rows for need in _of(row, user, begun.get(row.incident.pk))]
+        return None
+    return visible_incidents(user).filter(status__in=OPEN_STATUSES)
 
 
-def _of(row: IncidentRow, user: User, beginning: Beginning | None) -> list[Need]:
-    incident, needs = row.incident, []
+def _most_urgent(user: User, rows: QuerySet[Incident]) -> QuerySet[Incident]:
+    """In a storm the limit cuts the least urgent, never what I hold or the worst page."""
+    roles = IncidentRole.objects.filter(incident=OuterRef("pk"))
+    known = rows.annotate(
+        own=Exists(roles.filter(user=user)),
+        commanded=Exists(roles.filter(role=RoleName.COMMANDER)),
+        ladder=F("escalation__state"),
+    )
+    return known.order_by("-own", F("acknowledged_at").asc(nulls_first=True), "severity", "-id")[:LIMIT]
+
+
+def _verbs(incident: Any, user: User, now: datetime) -> list[_Verb]:
+    """What an incident of `_most_urgent` asks of `user`."""
     works = access.can(user, "work_incidents")
-    own = any(role.user_id == user.pk for role in incident.roles.all())
-    exhausted = getattr(incident, "escalation", None) and incident.escalation.state == EscalationState.EXHAUSTED
+    due = update_due(incident)
+    found = []
     if incident.acknowledged_at is None and works:
-        needs.append(
-            _need(
+        found.append(_Verb.ACKNOWLEDGE)
+    elif incident.ladder == EscalationState.EXHAUSTED:
+        found.append(_Verb.NOBODY)
+    if due and due < now and access.can(user, "post_status"):
+        found.append(_Verb.UPDATE)
+    if incident.acknowledged_at and incident.own:
+        found.append(_Verb.CONTINUE)
+    elif incident.acknowledged_at and works and not incident.commanded:
+        found.append(_Verb.COMMAND)
+    return found
+
+
+def _count_incidents(user: User, rows: QuerySet[Incident], now: datetime) -> int:
+    return sum(len(_verbs(incident, user, now)) for incident in _most_urgent(user, rows.only(*_ASKING)))
+
+
+def _incidents(user: User, rows: QuerySet[Incident], now: datetime) -> list[Need]:
+    found = list(_most_urgent(user, rows.select_related("environment", "service")))
+    begun = beginnings_for(user, found)
+    return [
+        _asked(incident, verb, begun.get(incident.pk)) for incident in found for verb in _verbs(incident, user, now)
+    ]
+
+
+def _asked(incident: Any, verb: _Verb, beginning: Beginning | None) -> Need:
+    match verb:
+        case _Verb.ACKNOWLEDGE:
+            exhausted = incident.ladder == EscalationState.EXHAUSTED
+            return _need(
                 incident,
                 10 + _RANKS[incident.severity],
-                "Acknowledge",
+                verb,
                 detail=f"Nobody answers · {_where(incident)}" if exhausted else "",
                 since=incident.opened_at,
                 action=beginning.url if beginning else reverse("acknowledge", args=[incident.pk]),
                 button="Acknowledge & start" if beginning else "",
             )
-        )
-    elif exhausted:
-        needs.append(_need(incident, 20, "Nobody answers", detail="Everyone on the ladder was called."))
-    if row.overdue and access.can(user, "post_status"):
-        update = reverse("room_update", args=[incident.pk])
-        needs.append(_need(incident, 30, "Post an update", due=row.due, url=update))
-    if incident.acknowledged_at and own:
-        needs.append(_need(incident, 40 + _RANKS[incident.severity], "Continue", since=incident.started_at))
-    elif incident.acknowledged_at and works and not row.commander:
-        needs.append(_need(incident, 45, "Take command", since=incident.opened_at))
-    return needs
+        case _Verb.NOBODY:
+            return _need(incident, 20, verb, detail="Everyone on the ladder was called.")
+        case _Verb.UPDATE:
+            update = reverse("room_update", args=[incident.pk])
+            return _need(incident, 30, verb, due=update_due(incident), url=update)
+        case _Verb.CONTINUE:
+            return _need(incident, 40 + _RANKS[incident.severity], verb, since=incident.started_at)
+    return _need(incident, 45, verb, since=incident.opened_at)
 
 
 def _need(incident: Incident, rank: int, verb: str, *, url: str = "", detail: str = "", **more: object) -> Need:
@@ -85,11 +141,12 @@ def _where(incident: Incident) -> str:
     return " · ".join(words)
 
 
-def handovers(user: User) -> list[Need]:
-    """Incidents that somebody wants me to take."""
+def _offered(user: User) -> QuerySet[Handover]:
     offered = Handover.objects.filter(receiver=user, status=HandoverStatus.OFFERED)
-    mine = offered.filter(incident__in=visible_incidents(user)).exclude(incident__status=IncidentStatus.RESOLVED)
-    related = ("incident__environment", "incident__service", "giver")
+    return in_visible_incidents(user, offered).exclude(incident__status=IncidentStatus.RESOLVED)
+
+
+def _handovers(user: User, rows: QuerySet[Handover], now: datetime) -> list[Need]:
     return [
         _need(
             found.incident,
@@ -99,15 +156,15 @@ def handovers(user: User) -> list[Need]:
             url=reverse("room_handover", args=[found.incident_id]),
             detail=f"from {name_of(found.giver)} · {_where(found.incident)}",
         )
-        for found in mine.select_related(*related)[:20]
+        for found in rows.select_related("incident__environment", "incident__service", "giver")[:MOST]
     ]
 
 
-def stakeholders(user: User) -> list[Need]:
-    """Disturbances that are over, and stakeholders do not know."""
-    if not access.can(user, "post_status"):
-        return []
-    seen = visible_incidents(user)
+def _untold(user: User) -> QuerySet[Incident] | None:
+    return status.unclosed(visible_incidents(user)) if access.can(user, "post_status") else None
+
+
+def _stakeholders(user: User, rows: QuerySet[Incident], now: datetime) -> list[Need]:
     return [
         _need(
             incident,
@@ -116,27 +173,39 @@ def stakeholders(user: User) -> list[Need]:
             since=incident.resolved_at,
             url=reverse("room_update", args=[incident.pk]) + "?phase=resolved",
         )
-        for incident in status.unclosed(seen)
+        for incident in rows.select_related("environment", "service").order_by("resolved_at")[:MOST]
     ]
 
 
-def reviews(user: User) -> list[Need]:
-    """Reviews that are due soon, and for leads those that wait for their word."""
+def _unfinished(user: User) -> QuerySet[PostMortem] | None:
     if not access.can(user, "write_postmortem"):
-        return []
-    mine: QuerySet[PostMortem] = PostMortem.objects.filter(
-        incident__in=visible_incidents(user), incident__is_drill=False
-    ).select_related("incident__environment", "incident__service")
-    now = clock.now()
-    writing = mine.filter(status__in=[ReviewStatus.DRAFT, ReviewStatus.CHANGES_REQUESTED])
-    commanded = writing.filter(incident__roles__role=RoleName.COMMANDER, incident__roles__user=user)
-    found = writing.filter(Q(due_at__lt=now) | Q(pk__in=commanded.values("pk"))).order_by("due_at")[:20]
-    needs = [_review(review, "Write the review") for review in found]
+        return None
+    commanded = IncidentRole.objects.filter(incident=OuterRef("incident"), role=RoleName.COMMANDER, user=user)
+    wanted = Q(status__in=_WRITING) & (Q(due_at__lt=Now()) | Q(Exists(commanded)))
     if access.can(user, "publish_postmortem"):
-        waiting = mine.filter(status=ReviewStatus.IN_REVIEW).order_by("due_at")[:20]
-        needs += [_review(review, "Decide on the review") for review in waiting]
-    return needs
+        wanted |= Q(status=ReviewStatus.IN_REVIEW)
+    return in_visible_incidents(user, PostMortem.objects.filter(wanted, incident__is_drill=False))
+
+
+def _reviews(user: User, rows: QuerySet[PostMortem], now: datetime) -> list[Need]:
+    known = rows.select_related("incident__environment", "incident__service").defer("body").order_by("due_at")
+    writing = known.filter(status__in=_WRITING)[:MOST]
+    waiting: Iterable[PostMortem] = ()
+    if access.can(user, "publish_postmortem"):
+        waiting = known.filter(status=ReviewStatus.IN_REVIEW)[:MOST]
+    needs = [_review(review, "Write the review") for review in writing]
+    return needs + [_review(review, "Decide on the review") for review in waiting]
 
 
 def _review(review: PostMortem, verb: str) -> Need:
     return _need(review.incident, 70, verb, due=review.due_at, url=reverse("review", args=[review.incident.pk]))
+
+
+# Open incidents: unacknowledged, with nobody left to call, due for a word, mine, nobody's.
+INCIDENTS = Provider(_open, _incidents, _count_incidents)
+# Disturbances that are over, and stakeholders do not know.
+STAKEHOLDERS = Provider(_untold, _stakeholders)
+# Reviews that are due, or that I led, and for leads those that wait for their word.
+REVIEWS = Provider(_unfinished, _reviews)
+# Incidents that somebody wants me to take.
+HANDOVERS = Provider(_offered, _handovers)

@@ -10,7 +10,7 @@ from django.http import Http404
 
 from erpops import clock
 from incidents.access import visible_incidents
-from incidents.choices import IncidentStatus, RoleName, Severity
+from incidents.choices import OPEN_STATUSES, IncidentStatus, RoleName, Severity
 from incidents.models import Alert, EscalationPolicy, Incident, IncidentRole, PostMortem, Rung, SeverityRule, Source
 
 PAGE = 50
@@ -86,9 +86,9 @@ def filtered(user: User, wanted: IncidentFilter) -> QuerySet[Incident]:
     found = visible_incidents(user)
     match wanted.view:
         case "open":
-            found = found.exclude(status=IncidentStatus.RESOLVED)
+            found = found.filter(status__in=OPEN_STATUSES)
         case "mine":
-            found = found.exclude(status=IncidentStatus.RESOLVED).filter(pk__in=_held_by(user))
+            found = found.filter(status__in=OPEN_STATUSES).filter(pk__in=_held_by(user))
         case "triage":
             found = found.filter(status=IncidentStatus.TRIAGE)
         case "week":
@@ -142,7 +142,7 @@ def similar_open(user: User, title: str, environment: str = "") -> list[Incident
     shared = Q()
     for word in sorted(words)[:8]:
         shared |= Q(title__icontains=word) | Q(service__label__icontains=word)
-    found = visible_incidents(user).exclude(status=IncidentStatus.RESOLVED).filter(shared)
+    found = visible_incidents(user).filter(status__in=OPEN_STATUSES).filter(shared)
     if environment.isdecimal() and len(environment) < 19:
         found = found.filter(environment_id=int(environment))
     return list(found.select_related("environment").order_by("-id")[:5])

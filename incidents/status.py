@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from erpops import audit, clock
+from erpops.clock import Now
 from erpops.models import ProcessBeat
 from incidents import timeline, wording
 from incidents.choices import Audience, UpdatePhase
@@ -212,10 +213,11 @@ def _six(row: tuple[Any, ...]) -> tuple[Any, ...]:
     return (service or "", *rest)
 
 
-def unclosed(incidents: QuerySet[Incident]) -> list[Incident]:
+def unclosed(incidents: QuerySet[Incident]) -> QuerySet[Incident]:
     """Those of `incidents` that are resolved, and whose stakeholders were never told that it is over."""
     told = StatusUpdate.objects.filter(audience=Audience.STAKEHOLDERS, incident=OuterRef("pk"))
-    last = told.order_by("-at", "-id").values("phase")[:1]
-    pending = incidents.filter(resolved_at__gt=clock.now() - HISTORY, is_drill=False)
-    pending = pending.annotate(told=Subquery(last)).exclude(told=UpdatePhase.RESOLVED).exclude(told=None)
-    return list(pending.select_related("environment", "service").order_by("resolved_at")[:20])
+    last = Subquery(told.order_by("-at", "-id").values("phase")[:1])
+    # Few were told anything of late: their last word is looked up for these alone.
+    of_late = StatusUpdate.objects.filter(audience=Audience.STAKEHOLDERS).exclude(phase=UpdatePhase.RESOLVED)
+    pending = incidents.filter(pk__in=of_late.values("incident"), resolved_at__gt=Now() - HISTORY, is_drill=False)
+    return pending.annotate(told=last).exclude(told=UpdatePhase.RESOLVED)

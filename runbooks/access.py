@@ -1,14 +1,15 @@
 """Which runbooks, executions and runs a person reaches. Views use these querysets and getters only."""
 
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404
 
 from erpops import access
-from incidents.access import visible_environments, visible_incidents
+from incidents.access import hidden_environments, visible_incidents
 from runbooks.models import Approval, CommandRun, Execution, Import, ImportedItem, ImportFile, Runbook, StepRun, Version
 
+M = TypeVar("M", bound=Model)
 _GONE = "There is no such {what}, or it is not yours to see."
 
 
@@ -23,13 +24,23 @@ def visible_executions(user: Any) -> QuerySet[Execution]:
     """Executions for incidents that the person sees; without an incident, the environment decides."""
     if not access.can(user, "see_console"):
         return Execution.objects.none()
-    alone = Q(incident=None, environment__in=visible_environments(user))
+    hidden = hidden_environments(user)
+    if not hidden:
+        return Execution.objects.all()
+    alone = Q(incident=None) & ~Q(environment__in=hidden)
     return Execution.objects.filter(Q(incident__in=visible_incidents(user)) | alone)
+
+
+def in_visible_executions(user: Any, rows: QuerySet[M], path: str) -> QuerySet[M]:
+    """Those of `rows` whose execution, found by `path`, the person sees; each of them has one."""
+    if not access.can(user, "see_console"):
+        return rows.none()
+    return rows.filter(**{f"{path}__in": visible_executions(user)}) if hidden_environments(user) else rows
 
 
 def visible_runs(user: Any) -> QuerySet[CommandRun]:
     """The attempts inside visible executions."""
-    return CommandRun.objects.filter(step_run__execution__in=visible_executions(user))
+    return in_visible_executions(user, CommandRun.objects.all(), "step_run__execution")
 
 
 def get_runbook_for(user: Any, slug: str) -> Runbook:
@@ -69,7 +80,7 @@ def get_execution_for(user: Any, execution_id: int) -> Execution:
 
 def get_step_for(user: Any, execution_id: int, position: int) -> StepRun:
     """One step of an execution, or 404."""
-    steps = StepRun.objects.filter(execution__in=visible_executions(user))
+    steps = in_visible_executions(user, StepRun.objects.all(), "execution")
     related = ("execution__version__runbook", "execution__environment", "execution__incident", "execution__holder")
     found = steps.select_related(*related).filter(execution_id=execution_id, position=position).first()
     if found is None:
@@ -100,7 +111,7 @@ def get_approval_for(user: Any, number: int) -> Approval:
         "decided_by",
     )
     found = (
-        Approval.objects.filter(step_run__execution__in=visible_executions(user))
+        in_visible_executions(user, Approval.objects.all(), "step_run__execution")
         .select_related(*related, "step_run__execution__incident__environment", "step_run__execution__holder")
         .filter(pk=number)
         .first()

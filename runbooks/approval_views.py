@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from erpops import access, clock
 from erpops.clock import Now, seconds
 from incidents.choices import Severity
 from runbooks import approvals
-from runbooks.access import visible_executions
+from runbooks.access import in_visible_executions
 from runbooks.choices import ApprovalState, ApprovalWay, ExecutionStatus
 from runbooks.models import Approval, Execution, StepRun
 
@@ -98,19 +98,18 @@ def standing(approval: Approval, execution: Execution, user: User) -> Standing:
     )
 
 
-def waiting(user: User) -> list[Approval]:
-    """What waits for this person: questions that a lead could answer, and approvals that they may use."""
+def waiting(user: User) -> QuerySet[Approval]:
+    """Questions that this person could answer as a lead, and approvals that they may use; some may be `void`."""
     mine = Q(status=ApprovalState.APPROVED, requested_by=user)
     asked = Q(status=ApprovalState.ASKED) & ~Q(requested_by=user) & ~Q(authors__contains=[user.pk])
     wanted = mine | asked if access.can(user, "approve_destroy") else mine
-    rows = Approval.objects.filter(
-        wanted,
-        expires_at__gt=Now(),
-        step_run__execution__in=visible_executions(user).filter(status=ExecutionStatus.ACTIVE),
-    )
-    related = ("requested_by", "decided_by", "step_run__execution__incident", "step_run__execution__environment")
-    found = rows.select_related(*related).order_by("pk")[:20]
-    return [row for row in found if not approvals.means_other_values(row.step_run.execution, row.values)]
+    rows = Approval.objects.filter(wanted, expires_at__gt=Now(), step_run__execution__status=ExecutionStatus.ACTIVE)
+    return in_visible_executions(user, rows, "step_run__execution")
+
+
+def void(approval: Approval) -> bool:
+    """Whether a value was changed since it was asked for: it can neither be answered nor used any more."""
+    return approvals.means_other_values(approval.step_run.execution, approval.values)
 
 
 def _name(user: User) -> str:

@@ -13,7 +13,8 @@ class RunbooksConfig(AppConfig):
     def ready(self) -> None:
         # Models exist only once the apps are loaded.
         from erpops import audit, beats, health, sse
-        from erpops.htmx import NavItem, nav, needs
+        from erpops.htmx import NavItem, nav
+        from erpops.needs import needs
         from erpops.setup import steps
         from incidents import recovery
         from incidents.beginnings import beginnings
@@ -40,7 +41,7 @@ class RunbooksConfig(AppConfig):
         _own_programs()
         _people()
         steps.add("runbooks", bootstrap.prepare)
-        needs.add("approvals", waiting.approvals)
+        needs.add("approvals", waiting.APPROVALS)
         sse.feeds.add("run", output.RunFeed())
         sse.feeds.add("execution", procedures.ProcedureFeed())
         sse.feeds.add("procedures", procedures.procedures_feed)
@@ -72,13 +73,13 @@ class RunbooksConfig(AppConfig):
 def _people() -> None:
     """What several people at one walk share: the baton, handovers, who is where."""
     # As in `ready`.
-    from erpops.htmx import needs
+    from erpops.needs import needs
     from incidents import handover
     from incidents.room import places
     from runbooks import baton, handing, onlookers
     from runbooks import needs as waiting
 
-    needs.add("batons", waiting.batons)
+    needs.add("batons", waiting.BATONS)
     handover.belongings.add("batons", handover.Belonging(baton.held, baton.hand_on))
     handover.facts.add("walks", handing.facts)
     places.add("walks", onlookers.in_words)

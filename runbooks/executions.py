@@ -304,12 +304,12 @@ def pause(*, execution: Execution, by: User) -> None:
         tell(execution, "execution.paused", said, by, step=execution.position)
 
 
-def follow_runs(*, step_run: StepRun) -> None:
-    """Bring the step's status in line with its attempts.
+def follow_runs(*, step_run: StepRun, latest: Mapping[int, CommandRun] | None = None) -> None:
+    """Bring the step's status in line with its attempts, whose `latest` ones are read unless the caller has them.
 
     Called in the transaction that changed one of them, with the execution locked.
     """
-    latest = latest_runs(step_run)
+    latest = latest_runs(step_run) if latest is None else latest
     states = {run.status for run in latest.values()}
     commands = commands_of(step_run)
     if states & LIVE_RUNS:

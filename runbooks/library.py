@@ -164,9 +164,9 @@ def publish(*, version: Version, by: User | None, note: str = "") -> bool:
 
 def needs_second(version: Version, by: User) -> bool:
     """Whether `by` may not publish `version` alone: they wrote it, it is riskier said, and somebody else is there."""
-    current = version.runbook.current
     if not version.edited or version.created_by_id != by.pk or access.solo_reviewer(by):
         return False
+    current = version.runbook.current
     before = current.compiled if current else {**version.compiled, "phases": []}
     return differences.needs_second_person(differences.semantic(before, version.compiled))
 

@@ -4,17 +4,16 @@ Ranks: 15 to approve or refuse, 16 to use an approval while it is good, 25 to an
 on with a walk that I left; `incidents.needs` lists the others.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 
 from erpops import access
 from erpops.clock import Now
-from erpops.htmx import Need
+from erpops.needs import Need, Provider
 from runbooks import addresses, approval_views
 from runbooks.access import visible_executions
 from runbooks.baton import IDLE_S
@@ -26,11 +25,14 @@ _ASKED, _LEFT = 25, 42
 MOST = 20
 
 
-def approvals(user: User) -> list[Need]:
-    """Questions for leads, and the person's own approvals that are ready."""
-    if not access.can(user, "run_commands"):
-        return []
-    return [_need(approval) for approval in approval_views.waiting(user)]
+def _answerable(user: User) -> QuerySet[Approval] | None:
+    return approval_views.waiting(user) if access.can(user, "run_commands") else None
+
+
+def _approvals(user: User, rows: QuerySet[Approval], now: datetime) -> list[Need]:
+    related = ("requested_by", "decided_by", "step_run__execution__incident", "step_run__execution__environment")
+    found = rows.select_related(*related).order_by("pk")[:MOST]
+    return [_need(approval) for approval in found if not approval_views.void(approval)]
 
 
 def _need(approval: Approval) -> Need:
@@ -51,16 +53,25 @@ def _need(approval: Approval) -> Need:
     )
 
 
-def batons(user: User) -> list[Need]:
-    """Walks that I hold: somebody asks for the baton, or I have left them, or not touched them for a while."""
-    waiting = BatonRequest.objects.filter(execution=OuterRef("pk"), status=BatonStatus.WAITING)
-    walks = _held(user).annotate(
-        asked_by=Subquery(waiting.values("by__username")[:1]),
-        asked_at=Subquery(waiting.values("asked_at")[:1]),
-        last=Coalesce("acted_at", "started_at"),
+def _held(user: User) -> QuerySet[Execution] | None:
+    if not access.can(user, "run_commands"):
+        return None
+    since = Now() - timedelta(seconds=IDLE_S)
+    idle = Q(acted_at__lt=since) | Q(acted_at=None, started_at__lt=since)
+    left = Q(paused_at__isnull=False) | idle | Exists(_waiting())
+    return visible_executions(user).filter(left, holder=user, status=ExecutionStatus.ACTIVE)
+
+
+def _waiting() -> QuerySet[BatonRequest]:
+    return BatonRequest.objects.filter(execution=OuterRef("pk"), status=BatonStatus.WAITING)
+
+
+def _batons(user: User, rows: QuerySet[Execution], now: datetime) -> list[Need]:
+    walks = rows.select_related("version__runbook", "incident", "environment").annotate(
+        asked_by=Subquery(_waiting().values("by__username")[:1]),
+        asked_at=Subquery(_waiting().values("asked_at")[:1]),
     )
-    left = Q(paused_at__isnull=False) | Q(last__lt=Now() - timedelta(seconds=IDLE_S))
-    return [_of_walk(walk) for walk in walks.filter(left | Q(asked_by__isnull=False))[:MOST]]
+    return [_of_walk(walk) for walk in walks.defer("version__text", "version__findings", "version__compiled")[:MOST]]
 
 
 def _of_walk(walk: Any) -> Need:
@@ -69,17 +80,16 @@ def _of_walk(walk: Any) -> Need:
         asks = f"{walk.asked_by} asks for the baton of {title}"
         return Need(_ASKED, "Answer", asks, url, detail=_where(walk), since=walk.asked_at)
     paused = f"Paused at step {walk.position + 1} · {_where(walk)}"
-    return Need(_LEFT, "Go on", title, url, detail=paused, since=walk.paused_at or walk.last)
-
-
-def _held(user: User) -> QuerySet[Execution]:
-    if not access.can(user, "run_commands"):
-        return Execution.objects.none()
-    held = visible_executions(user).filter(holder=user, status=ExecutionStatus.ACTIVE)
-    return held.select_related("version__runbook", "incident", "environment")
+    return Need(_LEFT, "Go on", title, url, detail=paused, since=walk.paused_at or walk.acted_at or walk.started_at)
 
 
 def _where(walk: Execution) -> str:
     return (
         f"{walk.reference} {walk.incident.title}" if walk.incident else f"{walk.reference} on {walk.environment.label}"
     )
+
+
+# Questions for leads, and the person's own approvals that are ready.
+APPROVALS = Provider(_answerable, _approvals)
+# Walks that I hold: somebody asks for the baton, or I have left them, or not touched them for a while.
+BATONS = Provider(_held, _batons)

@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from django.db.models import Max, QuerySet
 
 from incidents.access import visible_incidents
+from incidents.choices import OPEN_STATUSES
 from incidents.models import Alert, Incident
 from runbooks import addresses, search, standing, walk
 from runbooks.choices import TERMINAL_RUNS, ExecutionStatus, Risk, RunStatus, VersionState
@@ -109,7 +110,7 @@ def published_version(runbook: Runbook) -> Version | None:
 
 def open_incidents(user: User) -> list[Incident]:
     """Where a runbook could be started: the person's open incidents, newest first, thirty at most."""
-    return list(visible_incidents(user).exclude(status="resolved").select_related("environment")[:30])
+    return list(visible_incidents(user).filter(status__in=OPEN_STATUSES).select_related("environment")[:30])
 
 
 def walks(incident: Incident) -> list[Execution]:

@@ -9,7 +9,7 @@ from django.db.models import Count, Q, QuerySet
 from django.http import Http404
 
 from runbooks import walk
-from runbooks.access import visible_executions
+from runbooks.access import in_visible_executions
 from runbooks.choices import RehearsalVerdict
 from runbooks.models import CommandRun, Rehearsal, RehearsalPlan, RehearsalResult, Runbook
 
@@ -46,7 +46,7 @@ class TriedStep:
 
 def visible_rehearsals(user: Any) -> QuerySet[Rehearsal]:
     """Those in environments that the person sees."""
-    return Rehearsal.objects.filter(execution__in=visible_executions(user))
+    return in_visible_executions(user, Rehearsal.objects.all(), "execution")
 
 
 def get_rehearsal_for(user: Any, execution: int) -> Rehearsal:

@@ -297,7 +297,8 @@ def _insert(
             incident.refresh_from_db(fields=["status"])
         executions.require_open_incident(step_run.execution)
         decisions.begun(step_run, by, reads=compiled["risk"] == "read")
-    before = _attempts_before(step_run, command)
+    latest = executions.latest_runs(step_run)
+    before = _attempts_before(latest.get(command))
     approval = None
     if gate.needs_approval(risk=compiled["risk"], environment=step_run.execution.environment):
         approval = approvals.use(step_run=step_run, command=command, digest=meant.digest, by=by)
@@ -324,7 +325,7 @@ def _insert(
         nudged_at=Now(),
     )
     run.refresh_from_db()
-    executions.follow_runs(step_run=step_run)
+    executions.follow_runs(step_run=step_run, latest={**latest, command: run})
     details = {"run": run.pk, "risk": run.risk, "attempt": run.attempt, "digest": run.digest, "reason": given.reason}
     details |= {"approval": approval.pk} if approval else {}
     text = f"runs `{short(run.text)}`" + (" until it holds" if waits else "")
@@ -335,9 +336,8 @@ def _insert(
     return run
 
 
-def _attempts_before(step_run: StepRun, command: int) -> int:
+def _attempts_before(last: CommandRun | None) -> int:
     """How many attempts there have been; refused while the last one may still have effects nobody knows."""
-    last = executions.latest_runs(step_run).get(command)
     if last is not None and last.status == R.OUTCOME_UNKNOWN:
         raise Refused("Nobody knows how the last attempt ended: check it and mark it done or not done first.")
     if last is not None and last.status == R.STOP_UNCONFIRMED:

@@ -12,11 +12,11 @@ import signal
 import socket
 from contextlib import suppress
 
-from django.db import DatabaseError, connections
+from django.db import connections
 
 from erpops import nudges
 from erpops.failpoints import failpoint
-from runbooks import containment, limits, undertaking
+from runbooks import containment, limits, undertaking, warming
 from runbooks.containment import Containment
 from runbooks.launcher import Launcher
 from runbooks.supervisor import Supervision
@@ -147,8 +147,10 @@ def _say(told: socket.socket, answer: bytes) -> None:
 
 
 def _warm_up() -> None:
-    with suppress(DatabaseError):
-        undertaking.warm_up()
+    try:
+        warming.go_through()
+    except Exception as error:  # what it is for is done without it, only slower
+        logger.warning("A spare did not get warm: %s", error)
     nudges.connect()
 
 

@@ -70,8 +70,7 @@ class Supervision:
         self.launch = prepared.launch
         self.spool = Spool(self.run.pk)
         self.cutter = Cutter(self.run.pk)
-        masker = Masker(prepared.secrets)
-        self.maskers = {"out": masker, "err": masker.twin()}
+        self.secrets = prepared.secrets
         # The streams that said something since the last flush.
         self.heard: set[str] = set()
         self.selector = selectors.DefaultSelector()
@@ -99,6 +98,9 @@ class Supervision:
             return
         failpoint("command.spawned")
         self.recorder.start()
+        # Made while the program starts; nothing of it is read before.
+        masker = Masker(self.secrets)
+        self.maskers = {"out": masker, "err": masker.twin()}
         self._watch()
         self._conclude()
 

@@ -31,8 +31,9 @@ def run_command(run_id: int) -> None:
 def _get_ready(**_: Any) -> None:
     """What a process of the worker does before its first message."""
     # As in `run_command`.
-    from runbooks import spares
+    from runbooks import spares, warming
 
+    warming.compiled()
     # What it shares with the processes that it forks is not touched by a collection, and so not copied.
     gc.collect()
     gc.freeze()

@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
-from erpops import claims
 from erpops.failpoints import failpoint
 from runbooks import containment, runner, secret_values, variables
 from runbooks.choices import Risk, RunStatus
@@ -45,14 +44,6 @@ class Prepared:
     held_since: float
 
 
-def warm_up() -> None:
-    """Connect, and ask what the claim and the check ask, of an attempt that there is not: first times take longest."""
-    nobody = CommandRun.objects.filter(pk=0)
-    claims.take(nobody.filter(status=RunStatus.QUEUED), lease_s=0, owner="", status=RunStatus.CLAIMED)
-    nobody.first()
-    runner.STEPS.filter(pk=0).first()
-
-
 def claim(run_id: int) -> CommandRun | None:
     """Take a queued attempt; None if there is nothing to do: the message was doubled, late or forged."""
     act = partial(runner.claim, run_id=run_id, host=socket.gethostname(), owner=uuid.uuid4().hex)
@@ -65,7 +56,7 @@ def claim(run_id: int) -> CommandRun | None:
 def begin(run: CommandRun) -> Prepared | None:
     """Say that a claimed attempt runs, once everything is ready for it; None if it has ended instead, or is lost."""
     try:
-        prepared = _patiently(lambda: _prepare(run, runner.recheck(run)))
+        prepared = _patiently(lambda: prepare(run, runner.recheck(run)))
         if run.risk != Risk.READ:
             # Nothing that decides the effect has changed while it was prepared.
             _patiently(lambda: runner.recheck(run))
@@ -81,7 +72,8 @@ def begin(run: CommandRun) -> Prepared | None:
     return None
 
 
-def _prepare(run: CommandRun, bound: Bound) -> Prepared:
+def prepare(run: CommandRun, bound: Bound) -> Prepared:
+    """Everything that the supervisor has to know, from what was bound; raises `CannotStart` with a sentence."""
     given = variables.of(run.step_run.execution.environment)
     home = Spool(run.pk).work
     env = variables.process_environment(given=given, bound=bound.env, home=str(home))

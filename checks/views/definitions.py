@@ -18,7 +18,7 @@ from checks.probes import probes
 from checks.targets import Outcome
 from checks.verdicts import figure, reading
 from checks.views.board import check_page
-from erpops import access
+from erpops import access, clock
 from erpops.htmx import HtmxRequest
 from incidents.access import visible_environments
 
@@ -113,7 +113,8 @@ def remove(request: HtmxRequest, name: str) -> HttpResponse:
 def target_list(request: HtmxRequest) -> HttpResponse:
     """Everything that can be reached."""
     found = visible_targets(request.user).prefetch_related("checks")
-    rows = [(target, credentials.expiry(target)) for target in found]
+    now = clock.now()
+    rows = [(target, credentials.expiry(target, now)) for target in found]
     return render(request, "checks/targets.html", {"rows": rows})
 
 
@@ -148,7 +149,7 @@ def target_edit(request: HtmxRequest, name: str) -> HttpResponse:
 
 
 def _edit_target(request: HtmxRequest, target: Target, form: TargetForm) -> HttpResponse:
-    context: dict[str, Any] = {"form": form, "target": target, "expiry": credentials.expiry(target)}
+    context: dict[str, Any] = {"form": form, "target": target, "expiry": credentials.expiry(target, clock.now())}
     if request.method == "GET":
         return render(request, "checks/target.html", context)
     if not form.is_valid():

@@ -10,7 +10,8 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from erpops import access, beats, clock, health
-from erpops.htmx import HtmxRequest, Need, needs_of, page
+from erpops.htmx import HtmxRequest, page
+from erpops.needs import Need, needs_of
 from incidents import feeds, first_run
 from incidents.queries import first_called
 
@@ -60,16 +61,19 @@ def now(request: HtmxRequest) -> HttpResponse:
 
 def _context(request: HtmxRequest) -> dict[str, Any]:
     position = feeds.version()
-    needs = needs_of(request.user)
+    needs, as_of = needs_of(request.user), clock.now()
     return {
         "position": position,
         "needs": needs,
+        "needs_count": len(needs),
         "heaps": heaps(needs),
         "urgent": any(need.severity for need in needs),
         "called": first_called(),
         "health": health.parts(),
-        "last_beat": beats.last_seen(),
-        "as_of": clock.now(),
+        # Said where nothing waits.
+        "last_beat": None if needs else beats.last_seen(),
+        "as_of": as_of,
+        "server_time": as_of,
         "steps": [] if request.COOKIES.get("first_run") == "hidden" else first_run.steps(request.user),
         "may_drill": access.can(request.user, "start_drill"),
     }

@@ -17,6 +17,7 @@ from incidents.forms.oncall import ContactForm, MethodForm, RuleForm
 from incidents.ladder import default_policy
 from incidents.models import ContactMethod
 from incidents.policy import Refused
+from incidents.queries import name_of
 from incidents.views.answers import done, refused, sheet
 
 _CHANGED = "live:oncall"
@@ -28,7 +29,8 @@ _SALT = "oncall.confirm"
 def index(request: HtmxRequest) -> HttpResponse:
     """The page; `severity` in the query picks the simulated one."""
     default = default_policy()
-    rows = matrix.matrix(default) if default else []
+    contacts, may_edit = matrix.contacts(), access.can(request.user, "edit_escalation")
+    rows = matrix.matrix(default, contacts) if default else []
     asked = request.GET.get("severity", "")
     picked = next((row for row in rows if row.severity == asked), rows[0] if rows else None)
     unanswered, taken = matrix.foretold(picked) if picked else ([], [])
@@ -39,12 +41,12 @@ def index(request: HtmxRequest) -> HttpResponse:
         "picked": picked,
         "unanswered": unanswered,
         "taken": taken,
-        "contacts": matrix.contacts(),
-        "mail_to_files": matrix.mail_goes_nowhere(),
-        "may_edit": access.can(request.user, "edit_escalation"),
+        "contacts": contacts,
+        "mail_to_files": matrix.mail_goes_nowhere(contacts),
+        "may_edit": may_edit,
         "may_edit_contacts": access.can(request.user, "edit_contacts"),
         "editors": access.roles_with("edit_escalation"),
-        "admins": [user.get_full_name() or user.get_username() for user in access.people_with_role(access.ADMIN)],
+        "admins": [] if may_edit else [name_of(user) for user in access.people_with_role(access.ADMIN)],
     }
     return page(request, "incidents/oncall/page.html", "incidents/oncall/page_part.html", context)
 

@@ -62,6 +62,9 @@ def index(request: HtmxRequest) -> HttpResponse:
 def reader(request: HtmxRequest, slug: str) -> HttpResponse:
     """The published version, to be read."""
     runbook = get_runbook_for(request.user, slug)
+    if runbook.current is not None:
+        runbook.current.runbook = runbook
+        return _read(request, runbook.current)
     version = page_queries.published_version(runbook) or next(iter(page_queries.versions(runbook)), None)
     if version is None:
         return render(request, "runbooks/library/nothing.html", {"runbook": runbook}, status=404)

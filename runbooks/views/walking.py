@@ -254,8 +254,11 @@ class Walk(Together):
     @property
     def newer(self) -> Version | None:
         """The version published since this execution froze its own."""
-        current = self.execution.version.runbook.current
-        return current if current and current.number > self.execution.version.number else None
+        own = self.execution.version
+        if own.runbook.current_id == own.pk:
+            return None
+        current = own.runbook.current
+        return current if current and current.number > own.number else None
 
     @cached_property
     def value_rows(self) -> list[valued.ValueRow]:

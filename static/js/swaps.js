@@ -4,6 +4,15 @@ const EDITABLE = "input:not([type=hidden]), textarea, select, [contenteditable=t
 const opened = new WeakSet();
 const held = new Map();
 let timer = 0;
+// A button that is exchanged between press and release is never clicked. The click comes after the release.
+const PRESS_MS = 50;
+const LONGEST_PRESS_MS = 5_000;
+let pressed = 0;
+
+addEventListener("pointerdown", () => (pressed = performance.now() + LONGEST_PRESS_MS), true);
+for (const over of ["pointerup", "pointercancel"]) {
+  addEventListener(over, () => (pressed = performance.now() + PRESS_MS), true);
+}
 
 document.addEventListener("click", (event) => {
   const details = event.target.closest?.("summary")?.parentElement;
@@ -13,6 +22,10 @@ document.addEventListener("click", (event) => {
 function selects(target) {
   const selection = getSelection();
   return Boolean(selection && !selection.isCollapsed && selection.rangeCount && selection.containsNode(target, true));
+}
+
+function isPressed() {
+  return performance.now() < pressed;
 }
 
 function inUse(target) {
@@ -58,7 +71,7 @@ function hold(target, elt) {
   timer ||= setInterval(() => {
     for (const [waiting, source] of held) {
       if (!waiting.isConnected) held.delete(waiting);
-      else if (!inUse(waiting) && !mustStayStill(waiting)) release(waiting, source);
+      else if (!isPressed() && !inUse(waiting) && !mustStayStill(waiting)) release(waiting, source);
     }
     if (!held.size) {
       clearInterval(timer);
@@ -69,10 +82,12 @@ function hold(target, elt) {
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { requestConfig, target, serverResponse } = event.detail;
+  if (!event.detail.shouldSwap || !target) return;
   const cause = requestConfig?.triggeringEvent?.type ?? "";
-  if (!event.detail.shouldSwap || !cause.startsWith("live:") || !target) return;
-  if (mustStayStill(target)) offer(target, requestConfig.elt, serverResponse);
-  else if (!inUse(target)) return;
+  const live = cause.startsWith("live:");
+  const byClock = !cause && /\bevery\b/.test(requestConfig?.elt?.getAttribute("hx-trigger") ?? "");
+  if (live && mustStayStill(target)) offer(target, requestConfig.elt, serverResponse);
+  else if (!((live || byClock) && isPressed()) && !(live && inUse(target))) return;
   event.detail.shouldSwap = false;
   hold(target, requestConfig.elt);
 });

@@ -30,6 +30,20 @@ def test_a_field_in_use_is_replaced_only_after_the_person_left_it(desk: Desk, sc
     expect(desk.page.locator("#fresh")).to_be_visible()
 
 
+def test_a_button_that_is_being_pressed_stays_until_it_was_clicked(desk: Desk, script: Script) -> None:
+    desk.open()
+    desk.page.evaluate("part.innerHTML = '<button id=press>Press</button>'")
+    desk.page.evaluate("press.addEventListener('click', () => (window.clicked = true))")
+    script.part = "<p id='fresh'>fresh</p>"
+    desk.page.hover("#press")
+    desk.page.mouse.down()
+    script.changed("incident:204", [58])
+    desk.settle()
+    desk.page.mouse.up()
+    assert desk.page.evaluate("window.clicked")
+    expect(desk.page.locator("#fresh")).to_be_visible()
+
+
 def test_a_draft_survives_a_reload_and_is_forgotten_when_sent(desk: Desk, script: Script) -> None:
     desk.open()
     desk.page.fill("#words", "half a thought")

@@ -14,8 +14,8 @@ from checks import credentials, tasks
 from checks.models import Target
 from erpops import clock as time
 from erpops.claims import claim
-from erpops.htmx import needs_of
 from erpops.models import AuditEntry
+from erpops.needs import needs_of
 from incidents.models import Environment
 from tests.clock import Clock, clock
 
@@ -72,7 +72,7 @@ def test_the_last_fortnight_is_said_to_admins(
 ) -> None:
     target = make_check().target
     put(target, credential="hunter2", credential_expires_on=today() + timedelta(days=days))
-    found = credentials.expiry(target)
+    found = credentials.expiry(target, time.now())
     assert (found.words if found else None, found.tone if found else None) == (words, tone)
     admin = person(ADMIN)
     listed = admin.get("/checks/targets/").content.decode()

@@ -9,11 +9,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from checks import history, needs, verdicts
+from checks import history, verdicts
 from checks.choices import Verdict
 from checks.models import Check, Result, Target
 from erpops import clock
 from erpops.models import AuditEntry
+from erpops.needs import needs_of
 from incidents.choices import AlertStatus
 from incidents.models import Alert, Environment, Incident
 from tests.checks.conftest import ADMIN, LEAD, OPERATOR, STAKEHOLDER, MakeCheck, measured
@@ -385,7 +386,7 @@ def test_failing_and_silent_checks_need_someone_unless_muted(
     set_verdict(make_check("still"), "unknown")
     set_verdict(make_check("fine"), "up")
     set_verdict(make_check("muted", muted_until=clock.now() + clock.seconds(60)), "down")
-    found = needs.needs(user)
+    found = [need for need in needs_of(user) if need.group == "checks"]
     assert sorted((need.rank, need.url) for need in found) == [(60, "/checks/bad/"), (65, "/checks/still/")]
 
 

@@ -5,8 +5,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from erpops import access
+from erpops.needs import Need, needs_of
 from erpops.transitions import IllegalMove
-from incidents import handover, lifecycle, needs, policy
+from incidents import handover, lifecycle, policy
 from incidents.models import Handover, Message
 from runbooks import executions, runner
 from runbooks.models import Execution
@@ -32,6 +33,11 @@ def offer(place: Walk, to: User, **parts: str) -> Handover:
     return handover.offer(incident=place.incident, receiver=to, parts=parts, by=place.user)
 
 
+def offers(user: User) -> list[Need]:
+    """The handovers that wait for `user`."""
+    return [need for need in needs_of(user) if need.verb == "Accept the handover"]
+
+
 def commander(place: Walk) -> str:
     return place.incident.roles.get(role="commander").user.username
 
@@ -44,12 +50,12 @@ def holder(place: Walk) -> str:
 def test_ownership_moves_only_when_the_receiver_has_it(place: Walk, rina: User) -> None:
     offered = offer(place, rina, hypothesis="The **disk** is full")
     assert (commander(place), holder(place)) == ("op", "op")
-    [need] = needs.handovers(rina)
+    [need] = offers(rina)
     assert need.verb == "Accept the handover"
     assert need.detail.startswith("from op")
     handover.accept(handover=offered, by=rina)
     assert (commander(place), holder(place)) == ("rina", "rina")
-    assert needs.handovers(rina) == []
+    assert offers(rina) == []
     assert place.events()[-4:] == ["handover.offered", "execution.taken_over", "role.taken", "handover.accepted"]
     assert "**What we think it is**" in place.incident.events.get(kind="handover.offered").data["body"]
     handover.accept(handover=offered, by=rina)
@@ -144,7 +150,7 @@ def test_an_answer_in_time_calls_nobody(place: Walk, rina: User, clock: Clock) -
 def test_what_is_resolved_meanwhile_is_not_taken(place: Walk, rina: User, clock: Clock) -> None:
     offered = offer(place, rina)
     lifecycle.resolve(incident=place.incident, resolution="gone", by=place.user)
-    assert needs.handovers(rina) == []
+    assert offers(rina) == []
     with pytest.raises(IllegalMove, match="resolved by now"):
         handover.accept(handover=offered, by=rina)
     clock.advance(minutes=6)

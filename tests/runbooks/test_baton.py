@@ -7,7 +7,8 @@ from django.contrib.auth.models import User
 from django.db import connections
 
 from erpops import access
-from runbooks import baton, executions, needs, runner
+from erpops.needs import Need, needs_of
+from runbooks import baton, executions, runner
 from runbooks.models import BatonRequest, Execution
 from runbooks.refusals import Refused
 from tests.clock import Clock
@@ -24,6 +25,11 @@ def other(place: Walk) -> User:
     return person("other", access.OPERATOR)
 
 
+def batons(user: User) -> list[Need]:
+    """What waits for `user` because of walks that they hold."""
+    return [need for need in needs_of(user) if need.verb in {"Answer", "Go on"}]
+
+
 def held_by(place: Walk) -> str:
     holder = Execution.objects.select_related("holder").get(pk=place.execution.pk).holder
     return holder.username if holder else ""
@@ -37,8 +43,8 @@ def ask(place: Walk, by: User) -> BatonRequest:
 def test_taking_over_from_somebody_who_acts_asks_them(place: Walk, other: User) -> None:
     request = ask(place, other)
     assert held_by(place) == "op"
-    assert [need.verb for need in needs.batons(place.user)] == ["Answer"]
-    assert "other asks for the baton" in needs.batons(place.user)[0].title
+    assert [need.verb for need in batons(place.user)] == ["Answer"]
+    assert "other asks for the baton" in batons(place.user)[0].title
     with pytest.raises(Refused, match="op has the baton"):
         executions.mark_done(step_run=place.step(), note="", by=other)
     assert ask(place, other) == request, "asking twice is asking once"
@@ -48,7 +54,7 @@ def test_taking_over_from_somebody_who_acts_asks_them(place: Walk, other: User) 
 def test_the_holder_hands_it_over(place: Walk, other: User) -> None:
     baton.give(request=ask(place, other), by=place.user)
     assert held_by(place) == "other"
-    assert needs.batons(place.user) == []
+    assert batons(place.user) == []
     executions.mark_done(step_run=place.step(), note="", by=other)
     assert place.events()[-2:] == ["execution.taken_over", "step.done"]
 
@@ -95,20 +101,20 @@ def test_who_has_gone_is_not_asked(place: Walk, other: User, gone: str) -> None:
 
 
 def test_leaving_drops_a_bookmark_that_the_next_act_takes_away(place: Walk) -> None:
-    assert needs.batons(place.user) == []
+    assert batons(place.user) == []
     executions.pause(execution=place.execution, by=place.user)
-    [bookmark] = needs.batons(place.user)
+    [bookmark] = batons(place.user)
     assert bookmark.verb == "Go on"
     assert bookmark.detail.startswith("Paused at step 1")
     assert bookmark.url.endswith("/step/0/")
     assert place.incident.events.last().text == "paused the runbook Test at step 1"  # type: ignore[union-attr]
     executions.go_to(step_run=place.step(), by=place.user)
-    assert needs.batons(place.user) == []
+    assert batons(place.user) == []
 
 
 def test_a_walk_that_nobody_touched_for_two_minutes_is_a_bookmark_too(place: Walk, clock: Clock) -> None:
     clock.advance(minutes=3)
-    [bookmark] = needs.batons(place.user)
+    [bookmark] = batons(place.user)
     assert bookmark.since is not None
 
 

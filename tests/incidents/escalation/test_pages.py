@@ -223,7 +223,7 @@ def test_an_admin_who_is_no_operator_reads_the_panel_only(team: Team, admin: Cli
 
 
 def test_what_reaches_nobody_waits_for_an_admin(team: Team, admin: Client) -> None:
-    from erpops.htmx import needs_of  # the registry is filled by now
+    from erpops.needs import needs_of  # the registry is filled by now
 
     assert not [need for need in needs_of(team.admin) if need.verb == "Fix"]
     ContactMethod.objects.filter(contact=team.second).delete()

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from erpops import beats
-from erpops.htmx import needs_of
+from erpops.needs import needs_of
 from incidents import lifecycle, needs, status
 from incidents.models import Incident, PostMortem
 
