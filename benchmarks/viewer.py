@@ -86,7 +86,7 @@ def _open(page: Page, url: str) -> None:
 def _jump(page: Page, url: str) -> None:
     page.goto(f"{url}#L1")
     _until(page, f"{FIRST} === '1'")
-    page.get_by_role("button", name="Follow", exact=True).first.click()
+    page.locator("[data-output-follow]").click()
     _until(page, f"{LAST} === '{LINES}'")
 
 
