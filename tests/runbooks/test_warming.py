@@ -7,6 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import connection
 
+from erpops import env
 from incidents.models import Environment
 from runbooks import runner, spool, undertaking, variables, warming
 from runbooks.variables import Variables
@@ -49,6 +50,8 @@ def test_going_through_an_attempt_of_nobody_leaves_nothing_and_takes_no_attempt_
 
 @pytest.mark.usefixtures("own_connection")
 def test_nothing_between_the_bell_and_the_start_is_planned_for_the_first_time() -> None:
+    if not env.flag("ERPOPS_PREPARED_STATEMENTS", True):
+        pytest.skip("statements are not prepared: ERPOPS_PREPARED_STATEMENTS is 0")
     place = walk(command("echo one"))
     run = runner.request(step_run=place.step(), command=0, by=place.user)
     warming.go_through()
