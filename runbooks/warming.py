@@ -24,7 +24,6 @@ from runbooks.models import CommandRun, Execution, OutputChunk, Runbook, StepRun
 from runbooks.recording import Recorder
 from runbooks.redact import Masker
 
-_TIMES = 2
 _TEXT = "# Nothing\n\n## Diagnosis\n\n1. **Say something**\n\n   ```bash\n   echo something\n   ```\n"
 
 
@@ -38,20 +37,19 @@ def compiled() -> dict[str, Any]:
 def go_through() -> None:
     """Connect, and do everything on the way to the first line. Raises `DatabaseError` while there is no database."""
     _plan_once()
-    for _ in range(_TIMES):
-        nobody = CommandRun.objects.filter(pk=0)
-        claims.take(nobody.filter(status=RunStatus.QUEUED), lease_s=0, owner="", status=RunStatus.CLAIMED, host="")
-        nobody.filter(status=RunStatus.CLAIMED, claimed_by="").first()
-        with suppress(StepRun.DoesNotExist):
-            runner.STEPS.get(pk=0)
-        run = _nobodys()
-        with suppress(CannotStart):
-            undertaking.prepare(run, intent.of(step_run=run.step_run, command=0).bound)
-        runner.started(run=run, containment="")
-        with suppress(CommandRun.DoesNotExist):
-            run.refresh_from_db(fields=["status", "started_at", "containment"])
-        Recorder(run, held_since=time.monotonic())
-        runner.record_output(run=run, chunks=_chunks(), output_bytes=0, dropped_bytes=0)
+    nobody = CommandRun.objects.filter(pk=0)
+    claims.take(nobody.filter(status=RunStatus.QUEUED), lease_s=0, owner="", status=RunStatus.CLAIMED, host="")
+    nobody.filter(status=RunStatus.CLAIMED, claimed_by="").first()
+    with suppress(StepRun.DoesNotExist):
+        runner.STEPS.get(pk=0)
+    run = _nobodys()
+    with suppress(CannotStart):
+        undertaking.prepare(run, intent.of(step_run=run.step_run, command=0).bound)
+    runner.started(run=run, containment="")
+    with suppress(CommandRun.DoesNotExist):
+        run.refresh_from_db(fields=["status", "started_at", "containment"])
+    Recorder(run, held_since=time.monotonic())
+    runner.record_output(run=run, chunks=_chunks(), output_bytes=0, dropped_bytes=0)
 
 
 def _plan_once() -> None:
